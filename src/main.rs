@@ -1,0 +1,3 @@
+//! The `proconsul` binary.
+
+fn main() {}
