@@ -10,6 +10,9 @@ pub struct Weight(u16);
 pub struct InvalidWeight(pub i64);
 
 impl Weight {
+    /// Takes no requests.
+    pub const ZERO: Weight = Weight(0);
+
     /// What an endpoint has that names none.
     pub const DEFAULT: Weight = Weight(1);
 

@@ -1,0 +1,79 @@
+//! What is known about one endpoint while it serves. Outlives the sets that list it: a reload or a
+//! change of weight forgets nothing.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::PeakEwma;
+
+/// Counters and gauges of one endpoint, shared by every set and thread that knows it.
+#[derive(Debug)]
+pub struct EndpointState {
+    active: AtomicU32,
+    latency: PeakEwma,
+    reported_cpu: AtomicU32,
+    reported_memory: AtomicU32,
+    eligible: AtomicBool,
+}
+
+/// What an endpoint that never reported has, as `f32`.
+const NEVER: f32 = -1.0;
+
+impl Default for EndpointState {
+    fn default() -> Self {
+        Self {
+            active: AtomicU32::new(0),
+            latency: PeakEwma::default(),
+            reported_cpu: AtomicU32::new(NEVER.to_bits()),
+            reported_memory: AtomicU32::new(NEVER.to_bits()),
+            eligible: AtomicBool::new(true),
+        }
+    }
+}
+
+impl EndpointState {
+    /// Requests in flight.
+    pub fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request in. Each call must be followed by one of [`EndpointState::leave`].
+    pub fn enter(&self) {
+        self.active.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request out.
+    pub fn leave(&self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Response time, as a peak-sensitive moving average.
+    pub fn latency(&self) -> &PeakEwma {
+        &self.latency
+    }
+
+    /// CPU and memory in use as the instance last said, 0 to 1; negative = never.
+    pub fn reported(&self) -> (f32, f32) {
+        let read = |cell: &AtomicU32| f32::from_bits(cell.load(Ordering::Relaxed));
+        (read(&self.reported_cpu), read(&self.reported_memory))
+    }
+
+    /// Takes what an instance says about itself; `None` leaves a value as it is.
+    pub fn report(&self, cpu: Option<f32>, memory: Option<f32>) {
+        for (cell, value) in [(&self.reported_cpu, cpu), (&self.reported_memory, memory)] {
+            if let Some(value) = value {
+                cell.store(value.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether requests may go here right now. Sets list eligible endpoints; this is what holds
+    /// between a change and the set that shows it.
+    pub fn eligible(&self) -> bool {
+        self.eligible.load(Ordering::Relaxed)
+    }
+
+    /// Takes the endpoint out of, or back into, rotation.
+    pub fn set_eligible(&self, eligible: bool) {
+        self.eligible.store(eligible, Ordering::Relaxed);
+    }
+}
