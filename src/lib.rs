@@ -3,3 +3,6 @@
 pub mod balance;
 pub mod config;
 pub mod model;
+pub mod plugin;
+pub mod proxy;
+pub mod telemetry;

@@ -1,0 +1,222 @@
+//! Making balancers: load, check, instantiate, configure, give endpoints, make it pick. A component
+//! that fails any of these never serves.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use wasmtime::component::{HasSelf, InstancePre, Linker};
+
+use super::super::bindings::BalancerWithFeedback;
+use super::super::contract::{self, BalancerExports};
+use super::super::engine::HotEngine;
+use super::super::library::{Library, LoadedComponent};
+use super::super::limits::Limiter;
+use super::super::log_gate::LogGate;
+use super::super::refusal::Refusal;
+use super::super::seeds::Seeds;
+use super::super::state::{HostState, Node};
+use super::Balancer;
+use super::instance::Instance;
+use super::slots::Slots;
+use super::trip::{Status, Trip};
+use crate::balance::{EndpointSet, EndpointState, Member};
+use crate::config::Strategy;
+use crate::model::{Endpoint, EndpointId, ServiceName, Weight};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::PluginMetrics;
+
+/// What all balancers of a process share.
+pub struct BalancerHost {
+    library: Library,
+    linker: Linker<HostState>,
+    threads: usize,
+    seeds: Seeds,
+    metrics: Metrics,
+    live: Mutex<Vec<Weak<Balancer>>>,
+    upkeep: Notify,
+}
+
+/// What one balancer was built from. Two that are equal in strategy, component and node behave alike.
+pub struct BalancerSpec {
+    pub service: ServiceName,
+    pub strategy: Arc<Strategy>,
+    pub component: Arc<LoadedComponent>,
+    pub exports: BalancerExports,
+    pub node: Arc<Node>,
+    pre: InstancePre<HostState>,
+}
+
+impl BalancerHost {
+    /// A host for `threads` proxy threads.
+    pub fn new(
+        library: Library,
+        threads: usize,
+        seeds: Seeds,
+        metrics: Metrics,
+    ) -> wasmtime::Result<Arc<Self>> {
+        let mut linker = Linker::new(library.engine().wasmtime());
+        BalancerWithFeedback::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+        Ok(Arc::new(Self {
+            library,
+            linker,
+            threads,
+            seeds,
+            metrics,
+            live: Mutex::default(),
+            upkeep: Notify::new(),
+        }))
+    }
+
+    /// The engine, for looking at components.
+    pub fn engine(&self) -> &HotEngine {
+        self.library.engine()
+    }
+
+    /// Reads, compiles and checks a strategy's component.
+    pub fn load(
+        &self,
+        strategy: &Strategy,
+    ) -> Result<(Arc<LoadedComponent>, BalancerExports), Refusal> {
+        let component = self.library.load(&strategy.source, strategy.limits.file_bytes)?;
+        let exports = contract::check_balancer(self.library.engine(), &component)?;
+        Ok((component, exports))
+    }
+
+    /// Builds a balancer that is ready to pick. `previous` is what it replaces: its state is
+    /// carried over if both know how.
+    pub fn build(
+        self: &Arc<Self>,
+        service: &ServiceName,
+        strategy: &Arc<Strategy>,
+        node: &Arc<Node>,
+        set: &Arc<EndpointSet>,
+        previous: Option<&Balancer>,
+    ) -> Result<Arc<Balancer>, Refusal> {
+        let (component, exports) = self.load(strategy)?;
+        let pre = self
+            .linker
+            .instantiate_pre(component.wasmtime())
+            .map_err(|error| Refusal::Instantiate(format!("{error:#}")))?;
+        let spec = BalancerSpec {
+            service: service.clone(),
+            strategy: strategy.clone(),
+            component,
+            exports,
+            node: node.clone(),
+            pre,
+        };
+        let metrics = self.metrics.plugin(service.as_str(), strategy.name.as_str());
+        let mut instance = self.first_instance(&spec, &metrics, set)?;
+        if let Some(state) = previous.and_then(Balancer::snapshot)
+            && let Err(error) = instance.restore(&state)
+        {
+            let (service, strategy) = (service.as_str(), strategy.name.as_str());
+            tracing::warn!(service, strategy, %error, "plugin starts without its former state");
+            instance = self.first_instance(&spec, &metrics, set)?;
+        }
+        let limits = strategy.limits;
+        let balancer = Arc::new(Balancer {
+            spec,
+            host: self.clone(),
+            slots: Slots::new(self.threads),
+            set: ArcSwap::new(set.clone()),
+            trip: Mutex::new(Trip::new(
+                limits.trip_after,
+                limits.probe_after,
+                limits.probe_after_max,
+            )),
+            status: Status::default(),
+            metrics,
+        });
+        *balancer.slots.lock(0) = Some(instance);
+        balancer.metrics.tripped.set(0);
+        balancer.note_memory();
+        self.live.lock().push(Arc::downgrade(&balancer));
+        Ok(balancer)
+    }
+
+    /// The instance that proves that the component can serve: it must survive a pick as well.
+    fn first_instance(
+        &self,
+        spec: &BalancerSpec,
+        metrics: &Arc<PluginMetrics>,
+        set: &Arc<EndpointSet>,
+    ) -> Result<Instance, Refusal> {
+        let mut trial = self.instantiate(spec, metrics, set)?;
+        let request = spec.exports.wants_request.then(Box::default);
+        trial
+            .pick(1, 0, request)
+            .map_err(|fault| Refusal::Failed { export: "pick", fault: fault.to_string() })?;
+        self.instantiate(spec, metrics, set) // the trial's pick must not show in the real one's state
+    }
+
+    /// A configured instance that knows `set`.
+    pub(super) fn instantiate(
+        &self,
+        spec: &BalancerSpec,
+        metrics: &Arc<PluginMetrics>,
+        set: &Arc<EndpointSet>,
+    ) -> Result<Instance, Refusal> {
+        let limits = &spec.strategy.limits;
+        let state = HostState {
+            limiter: Limiter::new(limits.memory_bytes),
+            set: Arc::default(),
+            request: None,
+            service: spec.service.to_string(),
+            strategy: spec.strategy.name.to_string(),
+            node: spec.node.clone(),
+            seeds: self.seeds.clone(),
+            log: LogGate::new(limits.log_lines_per_second),
+            metrics: metrics.clone(),
+        };
+        let mut instance = Instance::new(&spec.pre, &spec.exports, limits, state)?;
+        instance.configure(&spec.strategy.config_json)?;
+        let set = if set.is_empty() { sample_set() } else { set.clone() };
+        instance.set_endpoints(set)?;
+        Ok(instance)
+    }
+
+    /// Has [`BalancerHost::maintain`] called soon.
+    pub(super) fn ask_for_upkeep(&self) {
+        self.upkeep.notify_one();
+    }
+
+    /// Waits until some balancer asks for upkeep.
+    pub async fn upkeep_asked(&self) {
+        self.upkeep.notified().await;
+    }
+
+    /// Rebuilds and probes what needs it. Returns when to come back at the latest.
+    pub fn maintain(&self, now: Instant) -> Option<Instant> {
+        let live: Vec<_> = {
+            let mut live = self.live.lock();
+            live.retain(|balancer| balancer.strong_count() > 0);
+            live.iter().filter_map(Weak::upgrade).collect()
+        };
+        live.iter().filter_map(|balancer| balancer.maintain(now)).min()
+    }
+}
+
+/// What a strategy of a service without endpoints is tried with.
+fn sample_set() -> Arc<EndpointSet> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let id = EndpointId::new("sample").expect("a constant that is a name");
+    Arc::new(EndpointSet::new([Member {
+        endpoint: Endpoint {
+            id,
+            host: address.ip().to_string(),
+            port: address.port(),
+            weight: Weight::DEFAULT,
+            zone: String::new(),
+            region: String::new(),
+            metadata: BTreeMap::new(),
+        },
+        address,
+        state: Arc::new(EndpointState::default()),
+    }]))
+}

@@ -1,0 +1,37 @@
+//! The strategies that the binary carries, as components. `make plugins` rebuilds them from
+//! `plugins/`.
+
+macro_rules! components {
+    ($($name:literal),+ $(,)?) => {
+        const COMPONENTS: &[(&str, &[u8])] = &[
+            $(($name, include_bytes!(concat!("../../plugins/dist/", $name, ".wasm")))),+
+        ];
+    };
+}
+
+components![
+    "consistent-hash",
+    "geographic",
+    "ip-hash",
+    "least-connections",
+    "least-load",
+    "maglev",
+    "random",
+    "response-time",
+    "round-robin",
+    "weighted-random",
+    "weighted-round-robin",
+];
+
+/// What a service uses that names no strategy.
+pub const DEFAULT: &str = "round-robin";
+
+/// Their names, in alphabetical order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    COMPONENTS.iter().map(|(name, _)| *name)
+}
+
+/// The component of that name.
+pub fn component(name: &str) -> Option<&'static [u8]> {
+    COMPONENTS.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+}

@@ -1,0 +1,80 @@
+//! What one instance may use.
+
+use wasmtime::ResourceLimiter;
+
+/// Core instances, memories and tables of one component; language runtimes use a handful.
+const MAX_PARTS: usize = 32;
+
+/// Elements of one table: function pointers, mostly.
+const MAX_TABLE_ELEMENTS: usize = 100_000;
+
+/// Holds an instance to its memory cap, and knows how much it uses.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    memory_cap_bytes: usize,
+    memory_bytes: usize,
+}
+
+impl Limiter {
+    pub(super) fn new(memory_cap_bytes: usize) -> Self {
+        Self { memory_cap_bytes, memory_bytes: 0 }
+    }
+
+    /// Linear memory of the instance, all memories together.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes - current.min(self.memory_bytes) + desired;
+        // A guest that is refused memory sees `memory.grow` fail, and usually traps of it.
+        let granted = total <= self.memory_cap_bytes;
+        if granted {
+            self.memory_bytes = total;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn tables(&self) -> usize {
+        MAX_PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MAX_PARTS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_granted_up_to_the_cap_over_all_memories() {
+        let mut limiter = Limiter::new(300);
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.memory_growing(0, 150, None).unwrap());
+        assert!(!limiter.memory_growing(100, 200, None).unwrap());
+        assert!(limiter.memory_growing(100, 150, None).unwrap());
+        assert_eq!(limiter.memory_bytes(), 300);
+    }
+}

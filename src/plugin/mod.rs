@@ -1,0 +1,25 @@
+//! The plugin host: everything that knows WebAssembly.
+//!
+//! In reading order: an [`engine`] runs components under [`limits`]; a [`library`] finds their
+//! bytes, compiles them and keeps the result in a [`cache`]; a [`contract`] says which components
+//! may serve, and a [`refusal`] says why one may not. One folder for each plugin kind stands on
+//! these: [`balancer`] today.
+
+pub mod balancer;
+mod bindings;
+pub mod builtin;
+mod cache;
+pub mod contract;
+mod engine;
+pub mod library;
+mod limits;
+mod log_gate;
+mod refusal;
+mod seeds;
+mod state;
+
+pub use engine::HotEngine;
+pub use library::{Library, LoadedComponent};
+pub use refusal::Refusal;
+pub use seeds::Seeds;
+pub use state::Node;

@@ -1,0 +1,132 @@
+//! Which requests are let in: framing that everybody reads the same way, and sizes within limits.
+//!
+//! Pingora's parser has refused already: a space before a colon, folded lines, a bare CR, unknown
+//! versions, lengths that are no numbers or contradict each other. What it lets pass and others
+//! read differently (request smuggling; RFC 9112, sections 2.2, 6.1 and 6.3) is refused here.
+
+use http::{Version, header};
+use pingora_http::RequestHeader;
+
+use super::reject::Rejection;
+use crate::config::ListenerLimits;
+
+/// Checks a request's header. `raw` is the header as it came, empty for HTTP/2.
+pub(super) fn admit(
+    header: &RequestHeader,
+    raw: &[u8],
+    limits: &ListenerLimits,
+) -> Result<(), Rejection> {
+    let uri_bytes = header.raw_path().len();
+    if uri_bytes > limits.max_uri_bytes {
+        return Err(Rejection::UriTooLong { bytes: uri_bytes, limit: limits.max_uri_bytes });
+    }
+    if header.headers.len() > limits.max_headers {
+        return Err(Rejection::TooManyHeaders {
+            count: header.headers.len(),
+            limit: limits.max_headers,
+        });
+    }
+    if header.version <= Version::HTTP_11 {
+        admit_http1(header, raw, limits)?;
+    }
+    if has_dot_segments(header.uri.path()) {
+        return Err(Rejection::Malformed("the path has `.` or `..` segments"));
+    }
+    Ok(())
+}
+
+fn admit_http1(
+    header: &RequestHeader,
+    raw: &[u8],
+    limits: &ListenerLimits,
+) -> Result<(), Rejection> {
+    if raw.len() > limits.max_header_bytes {
+        return Err(Rejection::HeadersTooLarge {
+            bytes: raw.len(),
+            limit: limits.max_header_bytes,
+        });
+    }
+    if memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r') {
+        return Err(Rejection::Malformed("a line ends in LF without CR"));
+    }
+    let mut lengths = header.headers.get_all(header::CONTENT_LENGTH).iter();
+    if let Some(first) = lengths.next()
+        && (lengths.next().is_some() || !first.as_bytes().iter().all(u8::is_ascii_digit))
+    {
+        return Err(Rejection::Malformed("more than one Content-Length"));
+    }
+    if header.headers.contains_key(header::TRANSFER_ENCODING) {
+        // Pingora has dropped the length by now; only the bytes still tell.
+        if has_content_length(raw) {
+            return Err(Rejection::Malformed("both Content-Length and Transfer-Encoding"));
+        }
+        let mut codings = header.headers.get_all(header::TRANSFER_ENCODING).iter();
+        let chunked = codings.next().is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !chunked || codings.next().is_some() {
+            return Err(Rejection::Malformed("a Transfer-Encoding other than `chunked`"));
+        }
+    }
+    let mut hosts = header.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(Rejection::Malformed("more than one Host")),
+        (None, _) if header.version == Version::HTTP_11 => Err(Rejection::Malformed("no Host")),
+        _ => Ok(()),
+    }
+}
+
+fn has_content_length(raw: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length";
+    memchr::memchr_iter(b'\n', raw).any(|at| {
+        raw.get(at + 1..at + 1 + NAME.len()).is_some_and(|name| name.eq_ignore_ascii_case(NAME))
+    })
+}
+
+/// Whether a path climbs: upstreams resolve `..`, and a route that was matched on the path as it
+/// stood would have guarded another one.
+fn has_dot_segments(path: &str) -> bool {
+    let mut rest = path;
+    while let Some(at) = memchr::memchr2(b'.', b'%', rest.as_bytes()) {
+        let starts_segment = at > 0 && rest.as_bytes()[at - 1] == b'/';
+        let from = &rest[at..];
+        if starts_segment && is_dots(from) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+/// Whether the segment that begins here is `.` or `..`, spelt out or escaped.
+fn is_dots(from: &str) -> bool {
+    let mut segment = from.split('/').next().unwrap_or(from).as_bytes();
+    let mut dots = 0;
+    while !segment.is_empty() {
+        segment = match segment {
+            [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
+            _ => return false,
+        };
+        dots += 1;
+    }
+    dots <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_climbs_is_seen() {
+        for bad in ["/..", "/a/../b", "/./a", "/a/.", "/%2e%2e/x", "/a/.%2E", "/x.y/.."] {
+            assert!(has_dot_segments(bad), "{bad}");
+        }
+        for good in ["/", "/a.b", "/...", "/.well-known/x", "/a%2fb", "/..a", "/%2ehidden"] {
+            assert!(!has_dot_segments(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_dropped_length_is_found_in_the_bytes() {
+        assert!(has_content_length(b"POST / HTTP/1.1\r\ncontent-LENGTH: 3\r\n\r\n"));
+        assert!(!has_content_length(b"POST / HTTP/1.1\r\nX: content-length\r\n\r\n"));
+    }
+}

@@ -1,0 +1,111 @@
+//! The way in: a listener's time-outs, set before pingora reads the first byte.
+//!
+//! A request's header has to arrive whole within the keep-alive wait and the header time-out
+//! together; a client that drips it is cut off (slowloris).
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2::server::H2Options;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::{HttpProxy, http_proxy};
+use prometheus::IntCounter;
+
+use super::gateway::{Gateway, whole_seconds};
+use crate::config::Listener;
+
+/// A listener's application.
+pub struct Door {
+    proxy: Arc<HttpProxy<Gateway>>,
+    listener: Arc<ArcSwap<Listener>>,
+    options: HttpServerOptions,
+    slow_clients: IntCounter,
+}
+
+thread_local! {
+    /// Set while a request is polled, when its header has arrived.
+    static HEADER_ARRIVED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the request being polled on this thread has its header.
+pub(super) fn header_arrived() {
+    HEADER_ARRIVED.set(true);
+}
+
+impl Door {
+    /// The application of `listener`, whose limits may change later.
+    pub fn new(
+        gateway: Gateway,
+        conf: &Arc<ServerConf>,
+        listener: Arc<ArcSwap<Listener>>,
+        slow_clients: IntCounter,
+    ) -> Self {
+        let config = listener.load();
+        let mut options = HttpServerOptions::default();
+        options.h2c = config.h2c;
+        options.keepalive_request_limit = Some(config.limits.keepalive_requests);
+        options.h2_idle_timeout = Some(config.limits.keepalive_timeout);
+        let proxy = Arc::new(http_proxy(conf, gateway));
+        Self { proxy, listener, options, slow_clients }
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for Door {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let limits = self.listener.load().limits;
+        session.set_read_timeout(Some(limits.header_timeout));
+        if session.get_keepalive().is_some() && !*shutdown.borrow() {
+            session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
+        }
+        let mut request = self.proxy.process_new_http(session, shutdown);
+        let mut late =
+            pin!(pingora_timeout::sleep(limits.keepalive_timeout + limits.header_timeout));
+        let mut header_awaited = true;
+        poll_fn(|cx| {
+            HEADER_ARRIVED.set(false);
+            let progress = request.as_mut().poll(cx);
+            if progress.is_ready() || !header_awaited {
+                return progress;
+            }
+            if HEADER_ARRIVED.get() {
+                header_awaited = false;
+                return Poll::Pending;
+            }
+            late.as_mut().poll(cx).map(|()| {
+                self.slow_clients.inc();
+                None
+            })
+        })
+        .await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        let limits = self.listener.load().limits;
+        let mut options = H2Options::new();
+        options
+            .max_concurrent_streams(limits.max_h2_streams)
+            .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX));
+        Some(options)
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+
+    async fn http_cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}

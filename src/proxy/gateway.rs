@@ -1,0 +1,411 @@
+//! The phases of a request, in their order. Each gathers facts, asks, and acts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header;
+use pingora_core::ErrorType::{
+    self, ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
+    TLSHandshakeTimedout, WriteError, WriteTimedout,
+};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorSource, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+use super::admit::admit;
+use super::affinity;
+use super::client::Client;
+use super::context::{Context, Inner};
+use super::door::header_arrived;
+use super::edit;
+use super::forward::{self, Origin};
+use super::observe::observe;
+use super::redirect::{location, split_port};
+use super::reject::{Rejection, respond};
+use super::route::{Question, Route, RouteTable, Target};
+use super::service::{Service, Upstreams};
+use super::trace::Names;
+use crate::balance::RequestFacts;
+use crate::config::Listener;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::RouteMetrics;
+
+/// What all listeners share, and what a reload replaces.
+pub struct Shared {
+    pub table: ArcSwap<RouteTable>,
+    /// Requests that no route matched.
+    pub unrouted: Arc<RouteMetrics>,
+    pub access_log: ArcSwapOption<AccessLog>,
+}
+
+impl Shared {
+    pub(super) fn access_log(&self) -> Option<Arc<AccessLog>> {
+        self.access_log.load_full()
+    }
+}
+
+/// The proxy behind one listener.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    listener: Arc<ArcSwap<Listener>>,
+    scheme: &'static str,
+}
+
+impl Gateway {
+    /// A gateway whose `listener` may get other limits later.
+    pub fn new(shared: Arc<Shared>, listener: Arc<ArcSwap<Listener>>) -> Self {
+        let scheme = if listener.load().tls.is_some() { "https" } else { "http" };
+        Self { shared, listener, scheme }
+    }
+
+    /// Admits a request, names it and finds its route.
+    fn receive(&self, session: &mut Session, context: &mut Inner) -> Result<(), Rejection> {
+        let listener = self.listener.load();
+        let limits = &listener.limits;
+        session.set_read_timeout(Some(limits.body_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
+        session.set_total_drain_timeout(Some(limits.body_timeout));
+
+        let raw = session.as_http1().map(|http1| http1.get_headers_raw_bytes());
+        let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+        let header = session.req_header();
+        context.names = Some(Names::of(&header.headers));
+        let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
+        context.client = Some(client);
+        admit(header, raw.as_deref().unwrap_or_default(), limits)?;
+
+        let lower;
+        let mut host = split_port(host_of(header)).0;
+        if host.bytes().any(|b| b.is_ascii_uppercase()) {
+            lower = host.to_ascii_lowercase();
+            host = &lower;
+        }
+        let question = Question {
+            host: host.strip_suffix('.').unwrap_or(host),
+            path: header.uri.path(),
+            method: &header.method,
+            headers: &header.headers,
+        };
+        let table = self.shared.table.load();
+        let route = table.find(&question).ok_or(Rejection::NoRoute)?;
+        if let Target::Service(service) = &route.target {
+            let hash_on = &service.balancer.spec().strategy.hash_on;
+            context.key = affinity::key(hash_on, &header.uri, &header.headers, client.ip);
+            context.body_limit =
+                route.config.max_request_body_bytes.or(service.config.max_request_body_bytes);
+            context.upstreams = Some(service.upstreams());
+        }
+        route.metrics.in_flight.inc();
+        context.route = Some(route.clone());
+        match (context.body_limit, content_length(header)) {
+            (Some(limit), Some(length)) if length > limit => Err(Rejection::BodyTooLarge { limit }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn redirect(&self, session: &mut Session, route: &Route) -> Result<bool> {
+        let Target::Redirect(rule) = &route.target else { return Ok(false) };
+        let header = session.req_header();
+        let path = String::from_utf8_lossy(header.raw_path());
+        let location = location(rule, self.scheme, host_of(header), &path);
+        let mut response = ResponseHeader::build(rule.status, Some(3))?;
+        response.insert_header(header::LOCATION, location)?;
+        response.insert_header(header::CONTENT_LENGTH, 0)?;
+        edit::response(&route.config.headers.response, &mut response)?;
+        session.write_response_header(Box::new(response), true).await?;
+        Ok(true)
+    }
+
+    /// What a failure means to the client; `None` when nobody is there to be told.
+    fn explain(error: &Error, context: &Inner) -> Option<Rejection> {
+        if let Some(rejection) = &context.rejection {
+            return Some(rejection.clone());
+        }
+        let service = match context.route.as_ref().map(|route| &route.target) {
+            Some(Target::Service(service)) => Some(service.config.name.clone()),
+            _ => None,
+        };
+        match (error.esource(), error.etype(), service) {
+            (ErrorSource::Upstream, etype, Some(service)) => Some(match etype {
+                ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout => {
+                    Rejection::UpstreamLate(service)
+                }
+                _ if context.placement.connect_failures as usize >= context.placement.tries() => {
+                    Rejection::Unreachable(service)
+                }
+                _ => Rejection::UpstreamFailed(service),
+            }),
+            (ErrorSource::Downstream, ReadTimedout, _) => Some(Rejection::ClientLate),
+            (
+                ErrorSource::Downstream,
+                WriteError | WriteTimedout | ReadError | ConnectionClosed,
+                _,
+            ) => None,
+            (ErrorSource::Downstream, HTTPStatus(_) | ErrorType::InvalidHTTPHeader, _) => {
+                Some(Rejection::Malformed("the request cannot be read"))
+            }
+            (ErrorSource::Downstream, _, _) => {
+                Some(Rejection::Malformed("the request's body cannot be read"))
+            }
+            _ => Some(Rejection::Internal),
+        }
+    }
+}
+
+/// The host that a request is for, as the client wrote it; empty when it named none.
+pub(super) fn host_of(header: &RequestHeader) -> &str {
+    match header.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => {
+            header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+        }
+    }
+}
+
+fn content_length(header: &RequestHeader) -> Option<u64> {
+    header.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A request's route, service and endpoints; it has them once it was received.
+fn placed(context: &Inner) -> Option<(&Arc<Route>, &Arc<Service>, &Arc<Upstreams>)> {
+    let route = context.route.as_ref()?;
+    match &route.target {
+        Target::Service(service) => Some((route, service, context.upstreams.as_ref()?)),
+        Target::Redirect(_) => None,
+    }
+}
+
+fn facts(header: &RequestHeader, client: Option<Client>) -> RequestFacts {
+    RequestFacts {
+        method: header.method.clone(),
+        path: header.uri.path().to_owned(),
+        host: split_port(host_of(header)).0.to_ascii_lowercase(),
+        headers: header.headers.clone(),
+        client_ip: client.map(|client| client.ip),
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        header_arrived();
+        Inner::new()
+    }
+
+    /// No modules: pingora's default adds compression to every request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    // Phase 1: the header is here.
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        if let Err(rejection) = self.receive(session, context) {
+            if context.route.is_none() {
+                self.shared.unrouted.in_flight.inc();
+            }
+            let names = context.names.as_ref().expect("a received request is named first");
+            let id = names.request_id.clone();
+            context.rejection = Some(rejection.clone());
+            respond(session, &rejection, &id).await?;
+            return Ok(true);
+        }
+        match context.route.clone() {
+            Some(route) => self.redirect(session, &route).await,
+            None => Ok(false),
+        }
+    }
+
+    // Phase 2: an endpoint for this try.
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<Box<HttpPeer>> {
+        let client = context.client;
+        let Inner { route, upstreams, placement, key, rejection, .. } = &mut **context;
+        let (Some(route), Some(upstreams)) = (route, upstreams) else {
+            return Error::e_explain(ErrorType::InternalError, "a request without a route");
+        };
+        let Target::Service(service) = &route.target else {
+            return Error::e_explain(ErrorType::InternalError, "a redirect has no upstream");
+        };
+        let header = session.req_header();
+        match placement.pick(service, upstreams, *key, &|| facts(header, client)) {
+            Ok(index) => {
+                let mut peer = Box::new(upstreams.peer(index).clone());
+                let timeouts = &route.config.timeouts;
+                let overrides = [
+                    (timeouts.connect, &mut peer.options.total_connection_timeout),
+                    (timeouts.read, &mut peer.options.read_timeout),
+                    (timeouts.write, &mut peer.options.write_timeout),
+                ];
+                for (value, place) in overrides {
+                    if value.is_some() {
+                        *place = value;
+                    }
+                }
+                Ok(peer)
+            }
+            Err(why) => {
+                let status = why.status().as_u16();
+                *rejection = Some(why);
+                Error::e_explain(HTTPStatus(status), "no endpoint to send the request to")
+            }
+        }
+    }
+
+    // Phase 2b: it could not be reached; nothing was sent, so another one may be.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        context.placement.connect_failures += 1;
+        let Inner { route, upstreams, placement, .. } = &mut **context;
+        if let (Some(route), Some(upstreams)) = (route, upstreams)
+            && let Target::Service(service) = &route.target
+        {
+            route.metrics.connect_failures.inc();
+            placement.unreachable(service, upstreams);
+            let tries = service.config.connect_tries as usize;
+            error.set_retry(placement.tries() < tries.min(upstreams.set.members().len()));
+        }
+        error
+    }
+
+    // Phase 3: the request as the upstream sees it.
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let (Some((route, service, _)), Some(client), Some(names)) =
+            (placed(context), &context.client, &context.names)
+        else {
+            return Ok(());
+        };
+        let host = match session.req_header().headers.get(header::HOST) {
+            Some(host) => Some(host.clone()),
+            None => host_of(session.req_header()).parse().ok(),
+        };
+        let origin = Origin { client, names, scheme: self.scheme, host };
+        forward::prepare(request, &origin, route, &service.config)
+    }
+
+    // Phase 4: the request's body, piece by piece.
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Some(piece) = body else { return Ok(()) };
+        context.body_bytes += piece.len() as u64;
+        match context.body_limit {
+            Some(limit) if context.body_bytes > limit => {
+                context.rejection = Some(Rejection::BodyTooLarge { limit });
+                Error::e_explain(HTTPStatus(413), "the body is larger than it may be")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // Phase 5: the response's header.
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Inner { route, upstreams, placement, .. } = &mut **context;
+        if let (Some(route), Some(upstreams)) = (route, upstreams)
+            && let Target::Service(service) = &route.target
+        {
+            placement.answered(service, upstreams, response.status.as_u16());
+            edit::response(&service.config.headers.response, response)?;
+            edit::response(&route.config.headers.response, response)?;
+        }
+        Ok(())
+    }
+
+    // Phase 5b: it failed on the way. Pingora's own guard stays: only what is idempotent, and whose
+    // body is still here, is sent again over a fresh connection when a pooled one was stale.
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("peer {peer}"));
+        if !session.req_header().method.is_idempotent() || session.as_ref().retry_buffer_truncated()
+        {
+            error.set_retry(false);
+        } else {
+            error.retry.decide_reuse(reused);
+        }
+        if error.retry() {
+            context.placement.again();
+        }
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        let rejection = Self::explain(error, context);
+        context.rejection.clone_from(&rejection);
+        let code = rejection.as_ref().map_or(0, |rejection| rejection.status().as_u16());
+        let unanswered = session.response_written().is_none();
+        if let (Some(rejection), true, Some(names)) = (&rejection, unanswered, &context.names) {
+            let id = names.request_id.clone();
+            if let Err(error) = respond(session, rejection, &id).await {
+                tracing::debug!(%error, "client left before it was told");
+            }
+        }
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    // Phase 6: it has ended, one way or the other.
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        if let Some(error) = error {
+            let rejection = context.rejection.as_ref().map_or("", Rejection::code);
+            tracing::debug!(%error, rejection, "request failed");
+        }
+        observe(&self.shared, session, context);
+        context.placement.leave();
+    }
+
+    /// Failures are counted and in the access log; a line each would let clients fill the disk.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Context,
+        _: &Error,
+        _: pingora_proxy::ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}
+
+/// Rounded up to what pingora's keep-alive takes.
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

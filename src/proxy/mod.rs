@@ -1,0 +1,30 @@
+//! The data plane, as a request lives: it comes through a [`door`], is checked ([`admit`]), finds
+//! its [`route`], is sent somewhere ([`pick`], [`forward`]), and is written down ([`observe`]).
+//! What cannot be served is answered in one place ([`reject`]).
+//!
+//! The only module, beside `app` that starts it, which names pingora.
+
+mod address;
+mod admit;
+mod affinity;
+mod client;
+mod context;
+pub mod door;
+mod edit;
+mod forward;
+mod gateway;
+mod observe;
+mod peer;
+mod pick;
+mod redirect;
+mod reject;
+mod rewrite;
+pub mod route;
+mod service;
+pub mod tls;
+mod trace;
+
+pub use gateway::{Gateway, Shared};
+pub use peer::PeerError;
+pub use route::RouteTable;
+pub use service::{Service, Upstreams};

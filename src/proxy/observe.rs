@@ -1,0 +1,63 @@
+//! Writing a request down when it has ended: metrics, and the access log.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pingora_proxy::Session;
+
+use super::context::Inner;
+use super::gateway::Shared;
+use super::route::Target;
+use crate::telemetry::access_log::Entry;
+use crate::telemetry::metrics::StatusClass;
+
+/// Counts a request that has ended, and logs it.
+pub(super) fn observe(shared: &Shared, session: &Session, context: &Inner) {
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let elapsed = context.begun.elapsed();
+    let metrics = match &context.route {
+        Some(route) => &route.metrics,
+        None => &shared.unrouted,
+    };
+    metrics.finished(StatusClass::of(status), elapsed.as_secs_f64());
+    metrics.in_flight.dec();
+
+    let Some(access_log) = shared.access_log() else { return };
+    let header = session.req_header();
+    let (route, service) = match &context.route {
+        Some(route) => match &route.target {
+            Target::Service(service) => (route.config.name.as_str(), service.config.name.as_str()),
+            Target::Redirect(_) => (route.config.name.as_str(), ""),
+        },
+        None => ("", ""),
+    };
+    let upstream = context
+        .upstreams
+        .as_ref()
+        .zip(context.placement.index())
+        .map(|(upstreams, index)| upstreams.set.members()[index].address.to_string());
+    let client_ip = context.client.map_or_else(String::new, |client| client.ip.to_string());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    access_log.write(&Entry {
+        unix_ms: (now.saturating_sub(elapsed)).as_millis() as u64,
+        request_id: context.names.as_ref().map_or("", |n| n.request_id.to_str().unwrap_or("")),
+        trace_id: context.names.as_ref().map_or("", |names| names.trace_id()),
+        client_ip: &client_ip,
+        method: header.method.as_str(),
+        host: super::gateway::host_of(header),
+        path: &String::from_utf8_lossy(header.raw_path()),
+        protocol: match header.version {
+            http::Version::HTTP_2 => "HTTP/2",
+            http::Version::HTTP_10 => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        },
+        route,
+        service,
+        upstream: upstream.as_deref().unwrap_or(""),
+        status,
+        bytes_in: context.body_bytes,
+        bytes_out: session.body_bytes_sent() as u64,
+        duration_us: elapsed.as_micros() as u64,
+        tries: context.placement.tries(),
+        error: context.rejection.as_ref().map_or("", |rejection| rejection.code()),
+    });
+}

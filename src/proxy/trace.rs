@@ -1,0 +1,119 @@
+//! Names for a request: its `X-Request-Id`, and its place in a W3C trace.
+
+use http::{HeaderMap, HeaderValue};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Longer ids are replaced: they go into every log line.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// What a request is called, here and at its upstream.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    pub request_id: HeaderValue,
+    pub traceparent: HeaderValue,
+    /// The client brought a `traceparent` that is valid: it is passed on as it came.
+    pub continues_trace: bool,
+}
+
+impl Names {
+    /// Takes over what the client brought where it is well-formed, and makes the rest.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let brought_id = headers.get("x-request-id").filter(|value| is_request_id(value));
+        let brought_trace = headers.get("traceparent").filter(|value| is_traceparent(value));
+        let (high, low) = (fastrand::u64(1..), fastrand::u64(..));
+        Self {
+            continues_trace: brought_trace.is_some(),
+            traceparent: brought_trace.cloned().unwrap_or_else(|| begin_trace(high, low)),
+            request_id: brought_id.cloned().unwrap_or_else(|| request_id(high, low)),
+        }
+    }
+
+    /// The trace's id: 32 hex digits.
+    pub(super) fn trace_id(&self) -> &str {
+        self.traceparent.to_str().ok().and_then(|value| value.get(3..35)).unwrap_or_default()
+    }
+}
+
+fn hex(into: &mut [u8], mut number: u64) {
+    for digit in into.iter_mut().rev() {
+        *digit = HEX[(number & 15) as usize];
+        number >>= 4;
+    }
+}
+
+fn request_id(high: u64, low: u64) -> HeaderValue {
+    let mut id = [0; 32];
+    hex(&mut id[..16], high);
+    hex(&mut id[16..], low);
+    ascii(&id)
+}
+
+/// A new trace with a random id, sampled as nobody said otherwise.
+fn begin_trace(high: u64, low: u64) -> HeaderValue {
+    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
+    hex(&mut value[3..19], high);
+    hex(&mut value[19..35], low);
+    hex(&mut value[36..52], fastrand::u64(1..));
+    ascii(&value)
+}
+
+fn ascii(bytes: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(bytes).expect("hex digits and dashes are a header value")
+}
+
+fn is_request_id(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=MAX_REQUEST_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+}
+
+/// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`, ids not all zero.
+fn is_traceparent(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    let is_hex = |part: &[u8]| part.iter().all(|b| HEX.contains(b));
+    bytes.len() == 55
+        && bytes.starts_with(b"00-")
+        && (bytes[35], bytes[52]) == (b'-', b'-')
+        && is_hex(&bytes[3..35])
+        && is_hex(&bytes[36..52])
+        && is_hex(&bytes[53..])
+        && bytes[3..35].iter().any(|&b| b != b'0')
+        && bytes[36..52].iter().any(|&b| b != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names_for(name: &'static str, value: &str) -> Names {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        Names::of(&headers)
+    }
+
+    #[test]
+    fn a_good_trace_is_continued_and_a_bad_one_replaced() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        let names = names_for("traceparent", good);
+        assert!(names.continues_trace);
+        assert_eq!(names.traceparent, good);
+        assert_eq!(names.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        for bad in [
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-00",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            "",
+        ] {
+            let names = names_for("traceparent", bad);
+            assert!(!names.continues_trace, "{bad}");
+            assert!(is_traceparent(&names.traceparent));
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_kept_if_it_can_stand_in_a_log() {
+        assert_eq!(names_for("x-request-id", "abc-1").request_id, "abc-1");
+        assert_eq!(names_for("x-request-id", "a b").request_id.len(), 32);
+        assert_eq!(names_for("x-request-id", &"x".repeat(200)).request_id.len(), 32);
+    }
+}

@@ -1,0 +1,187 @@
+//! The access log: one JSON line a request, written by a thread of its own.
+//!
+//! A request never waits for the disk: lines go into a bounded queue, and those that find it full
+//! are dropped and counted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use prometheus::IntCounter;
+use serde_json::json;
+
+/// What a line says.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// When the request came, as a Unix time in milliseconds.
+    pub unix_ms: u64,
+    pub request_id: &'a str,
+    pub trace_id: &'a str,
+    pub client_ip: &'a str,
+    pub method: &'a str,
+    pub host: &'a str,
+    pub path: &'a str,
+    pub protocol: &'a str,
+    pub route: &'a str,
+    pub service: &'a str,
+    /// Where the response came from; empty when the proxy answered.
+    pub upstream: &'a str,
+    pub status: u16,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub duration_us: u64,
+    /// Endpoints that the request was sent to.
+    pub tries: usize,
+    /// Why the proxy answered by itself; empty when it did not.
+    pub error: &'a str,
+}
+
+/// Takes lines; cheap to clone.
+#[derive(Clone)]
+pub struct AccessLog {
+    queue: SyncSender<String>,
+    dropped: IntCounter,
+}
+
+impl AccessLog {
+    /// Writes to a file, appending, through a queue of `queue_lines`.
+    pub fn to_file(path: &Path, queue_lines: usize, dropped: IntCounter) -> io::Result<Self> {
+        let file: File = OpenOptions::new().create(true).append(true).open(path)?;
+        Self::start(file, queue_lines, dropped)
+    }
+
+    /// Writes to standard output through a queue of `queue_lines`.
+    pub fn to_stdout(queue_lines: usize, dropped: IntCounter) -> io::Result<Self> {
+        Self::start(io::stdout(), queue_lines, dropped)
+    }
+
+    fn start(
+        writer: impl Write + Send + 'static,
+        queue_lines: usize,
+        dropped: IntCounter,
+    ) -> io::Result<Self> {
+        let (queue, lines) = sync_channel(queue_lines);
+        std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || write_lines(&lines, BufWriter::new(writer)))?;
+        Ok(Self { queue, dropped })
+    }
+
+    /// Queues a line, or counts it as dropped when the queue is full.
+    pub fn write(&self, entry: &Entry<'_>) {
+        if self.queue.try_send(line(entry)).is_err() {
+            self.dropped.inc();
+        }
+    }
+}
+
+fn line(entry: &Entry<'_>) -> String {
+    let Entry {
+        unix_ms,
+        request_id,
+        trace_id,
+        client_ip,
+        method,
+        host,
+        path,
+        protocol,
+        route,
+        service,
+        upstream,
+        status,
+        bytes_in,
+        bytes_out,
+        duration_us,
+        tries,
+        error,
+    } = entry;
+    let mut line = json!({
+        "timestamp_ms": unix_ms,
+        "request_id": request_id,
+        "trace_id": trace_id,
+        "client_ip": client_ip,
+        "method": method,
+        "host": host,
+        "path": path,
+        "protocol": protocol,
+        "route": route,
+        "service": service,
+        "upstream": upstream,
+        "status": status,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+        "duration_us": duration_us,
+        "tries": tries,
+        "error": error,
+    })
+    .to_string();
+    line.push('\n');
+    line
+}
+
+/// Writes until the last sender is gone; flushes whenever the queue runs empty.
+fn write_lines(lines: &Receiver<String>, mut writer: impl Write) {
+    let mut failing = false;
+    while let Ok(first) = lines.recv() {
+        let mut next = Ok(first);
+        let mut written = Ok(());
+        while let Ok(line) = next {
+            written = written.and_then(|()| writer.write_all(line.as_bytes()));
+            next = lines.try_recv();
+        }
+        debug_assert!(matches!(next, Err(TryRecvError::Empty | TryRecvError::Disconnected)));
+        let flushed = written.and_then(|()| writer.flush());
+        // Once a fault, not once a line: a full disk must not flood the log as well.
+        match (&flushed, failing) {
+            (Err(error), false) => tracing::error!(%error, "access log cannot be written"),
+            (Ok(()), true) => tracing::info!("access log is written again"),
+            _ => {}
+        }
+        failing = flushed.is_err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_json_object_whatever_it_quotes() {
+        let entry = Entry {
+            unix_ms: 1,
+            request_id: "r",
+            trace_id: "t",
+            client_ip: "::1",
+            method: "GET",
+            host: "h",
+            path: "/\"\n\u{7f}é",
+            protocol: "HTTP/1.1",
+            route: "api",
+            service: "web",
+            upstream: "127.0.0.1:1",
+            status: 200,
+            bytes_in: 0,
+            bytes_out: 3,
+            duration_us: 9,
+            tries: 1,
+            error: "",
+        };
+        let line = line(&entry);
+        assert_eq!(line.matches('\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["path"], "/\"\n\u{7f}é");
+        assert_eq!(value["status"], 200);
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts() {
+        let dropped = IntCounter::new("d", "d").unwrap();
+        let (queue, _lines) = sync_channel(1);
+        let log = AccessLog { queue, dropped: dropped.clone() };
+        for _ in 0..3 {
+            let _ = log.queue.try_send(String::new()).map_err(|_| log.dropped.inc());
+        }
+        assert_eq!(dropped.get(), 2);
+    }
+}

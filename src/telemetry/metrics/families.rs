@@ -1,0 +1,169 @@
+//! Names, help texts, labels and buckets of every family, in one place to read.
+
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, core::Collector,
+};
+
+/// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
+const REQUEST_SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Seconds. A pick takes 0.2 µs when all is well; the last one is its default deadline.
+const PICK_SECONDS: &[f64] = &[2e-7, 3e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3, 1e-2];
+
+pub(super) struct Families {
+    pub requests: IntCounterVec,
+    pub request_seconds: HistogramVec,
+    pub in_flight: IntGaugeVec,
+    pub connect_failures: IntCounterVec,
+    pub picks: IntCounterVec,
+    pub fallbacks: IntCounterVec,
+    pub traps: IntCounterVec,
+    pub pick_seconds: HistogramVec,
+    pub plugin_memory: IntGaugeVec,
+    pub plugin_slots: IntGaugeVec,
+    pub tripped: IntGaugeVec,
+    pub log_lines_dropped: IntCounterVec,
+    pub feedback_skipped: IntCounterVec,
+    pub reloads: IntCounterVec,
+    pub last_reload_successful: IntGauge,
+    pub last_reload_seconds: Gauge,
+    pub access_log_dropped: IntCounter,
+    pub slow_clients: IntCounter,
+}
+
+/// Registers a family. Its name and labels are constants below, so it cannot fail.
+fn add<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
+    let family = family.expect("names and labels are well-formed constants");
+    registry.register(Box::new(family.clone())).expect("each family is registered once");
+    family
+}
+
+impl Families {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            add(registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| {
+            add(registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let histograms = |name: &str, help: &str, labels: &[&str], buckets: &[f64]| {
+            let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+            add(registry, HistogramVec::new(opts, labels))
+        };
+        let request = &["service", "route", "status_class"];
+        let plugin = &["service", "strategy"];
+        let build = add(
+            registry,
+            GaugeVec::new(
+                Opts::new("proconsul_build_info", "The running version; always 1."),
+                &["version"],
+            ),
+        );
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+
+        Self {
+            requests: counters(
+                "proconsul_http_requests_total",
+                "Requests that were answered, by the class of the status that the client got.",
+                request,
+            ),
+            request_seconds: histograms(
+                "proconsul_http_request_duration_seconds",
+                "From the request's header read to the response's last byte written.",
+                request,
+                REQUEST_SECONDS,
+            ),
+            in_flight: gauges(
+                "proconsul_http_requests_in_flight",
+                "Requests that are being served right now.",
+                &["service", "route"],
+            ),
+            connect_failures: counters(
+                "proconsul_upstream_connect_failures_total",
+                "Connections to an endpoint that could not be made.",
+                &["service", "route"],
+            ),
+            picks: counters(
+                "proconsul_plugin_picks_total",
+                "Picks that a strategy was asked for.",
+                plugin,
+            ),
+            fallbacks: counters(
+                "proconsul_plugin_fallbacks_total",
+                "Picks that the native fallback made because the strategy gave no usable answer.",
+                &["service", "strategy", "reason"],
+            ),
+            traps: counters(
+                "proconsul_plugin_traps_total",
+                "Calls that ended in a trap, an overrun included, by the export that was called.",
+                &["service", "strategy", "export"],
+            ),
+            pick_seconds: histograms(
+                "proconsul_plugin_pick_duration_seconds",
+                "How long a pick takes, slot checkout included; one pick in 64 is timed.",
+                plugin,
+                PICK_SECONDS,
+            ),
+            plugin_memory: gauges(
+                "proconsul_plugin_memory_bytes",
+                "Linear memory of all of the strategy's instances.",
+                plugin,
+            ),
+            plugin_slots: gauges(
+                "proconsul_plugin_slots",
+                "Instances of the strategy that are ready to pick.",
+                plugin,
+            ),
+            tripped: gauges(
+                "proconsul_plugin_tripped",
+                "1 while the strategy rests after repeated failures and the fallback serves.",
+                plugin,
+            ),
+            log_lines_dropped: counters(
+                "proconsul_plugin_log_lines_dropped_total",
+                "Log lines of the strategy above its limit.",
+                plugin,
+            ),
+            feedback_skipped: counters(
+                "proconsul_plugin_feedback_skipped_total",
+                "Outcomes that a strategy did not hear of because its slots were in use.",
+                plugin,
+            ),
+            reloads: counters(
+                "proconsul_config_reloads_total",
+                "Reloads, by whether they took effect.",
+                &["result"],
+            ),
+            last_reload_successful: add(
+                registry,
+                IntGauge::new(
+                    "proconsul_config_last_reload_successful",
+                    "1 when the newest configuration is in effect, 0 when it was refused.",
+                ),
+            ),
+            last_reload_seconds: add(
+                registry,
+                Gauge::new(
+                    "proconsul_config_last_reload_success_timestamp_seconds",
+                    "When the configuration in effect was loaded, as a Unix time.",
+                ),
+            ),
+            access_log_dropped: add(
+                registry,
+                IntCounter::new(
+                    "proconsul_access_log_lines_dropped_total",
+                    "Access-log lines that were dropped because the writer was behind.",
+                ),
+            ),
+            slow_clients: add(
+                registry,
+                IntCounter::new(
+                    "proconsul_http_slow_clients_total",
+                    "Connections cut off because the request header did not arrive in time.",
+                ),
+            ),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The metric families, by Prometheus's conventions: base units, `_total` for counters.
+//!
+//! Handles are resolved when a snapshot is built, never on the request path. A handle's series
+//! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
+
+mod families;
+mod plugin;
+mod route;
+mod series;
+
+use std::sync::Arc;
+
+use prometheus::{Encoder, Registry, TextEncoder};
+
+use families::Families;
+pub use plugin::PluginMetrics;
+pub use route::{RouteMetrics, StatusClass};
+use series::SeriesTable;
+
+/// Every family, and the handles that are in use.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    families: Arc<Families>,
+    routes: Arc<SeriesTable<RouteMetrics>>,
+    plugins: Arc<SeriesTable<PluginMetrics>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers the families.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let families = Arc::new(Families::new(&registry));
+        Self { registry, families, routes: Arc::default(), plugins: Arc::default() }
+    }
+
+    /// The handles of a route's requests; `service` is empty for one that answers by itself.
+    pub fn route(&self, service: &str, route: &str) -> Arc<RouteMetrics> {
+        self.routes.get(&[service, route], |lease| {
+            RouteMetrics::new(self.families.clone(), service, route, lease)
+        })
+    }
+
+    /// The handles of a strategy's work for a service.
+    pub fn plugin(&self, service: &str, strategy: &str) -> Arc<PluginMetrics> {
+        self.plugins.get(&[service, strategy], |lease| {
+            PluginMetrics::new(self.families.clone(), service, strategy, lease)
+        })
+    }
+
+    /// Counts a reload that took effect, at `unix_seconds`.
+    pub fn reload_succeeded(&self, unix_seconds: f64) {
+        self.families.reloads.with_label_values(&["success"]).inc();
+        self.families.last_reload_successful.set(1);
+        self.families.last_reload_seconds.set(unix_seconds);
+    }
+
+    /// Counts a reload that was refused.
+    pub fn reload_refused(&self) {
+        self.families.reloads.with_label_values(&["refused"]).inc();
+        self.families.last_reload_successful.set(0);
+    }
+
+    /// Counts access-log lines that were dropped because the writer was behind.
+    pub fn access_log_dropped(&self) -> prometheus::IntCounter {
+        self.families.access_log_dropped.clone()
+    }
+
+    /// Counts connections that were cut off because the client was late.
+    pub fn slow_clients(&self) -> prometheus::IntCounter {
+        self.families.slow_clients.clone()
+    }
+
+    /// Everything in Prometheus's text format.
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .expect("gathered families are well-formed, and a Vec takes every write");
+        String::from_utf8(text).expect("labels and names are UTF-8")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_lives_as_long_as_its_last_holder() {
+        let metrics = Metrics::new();
+        let first = metrics.route("web", "api");
+        let second = metrics.route("web", "api");
+        first.finished(StatusClass::of(200), 0.01);
+        drop(first);
+        assert!(metrics.render().contains(r#"service="web""#));
+        drop(second);
+        assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn a_refused_reload_is_visible() {
+        let metrics = Metrics::new();
+        metrics.reload_succeeded(1.5);
+        metrics.reload_refused();
+        let text = metrics.render();
+        assert!(text.contains(r#"proconsul_config_reloads_total{result="refused"} 1"#), "{text}");
+        assert!(text.contains("proconsul_config_last_reload_successful 0"), "{text}");
+    }
+}

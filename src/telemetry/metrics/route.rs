@@ -1,0 +1,81 @@
+//! The handles of one route's requests.
+
+use std::sync::{Arc, OnceLock};
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::families::Families;
+use super::series::Lease;
+
+/// The hundred that a status belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusClass(usize);
+
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+impl StatusClass {
+    /// The class of a status; 0, for a client that left before it got one, is `none`.
+    pub fn of(status: u16) -> Self {
+        let hundred = usize::from(status / 100);
+        Self(if hundred < CLASSES.len() { hundred } else { 0 })
+    }
+}
+
+/// Counts one route's requests. Series for a status class appear with its first request.
+pub struct RouteMetrics {
+    families: Arc<Families>,
+    service: String,
+    route: String,
+    lease: Lease,
+    classes: [OnceLock<(IntCounter, Histogram)>; CLASSES.len()],
+    /// Requests being served.
+    pub in_flight: IntGauge,
+    /// Connections to an endpoint that could not be made.
+    pub connect_failures: IntCounter,
+}
+
+impl RouteMetrics {
+    pub(super) fn new(families: Arc<Families>, service: &str, route: &str, lease: Lease) -> Self {
+        let labels = &[service, route];
+        Self {
+            in_flight: families.in_flight.with_label_values(labels),
+            connect_failures: families.connect_failures.with_label_values(labels),
+            families,
+            service: service.to_owned(),
+            route: route.to_owned(),
+            lease,
+            classes: Default::default(),
+        }
+    }
+
+    /// Counts a request that ended, after `seconds`.
+    pub fn finished(&self, class: StatusClass, seconds: f64) {
+        let (requests, duration) = self.classes[class.0].get_or_init(|| {
+            let labels = &[self.service.as_str(), self.route.as_str(), CLASSES[class.0]];
+            (
+                self.families.requests.with_label_values(labels),
+                self.families.request_seconds.with_label_values(labels),
+            )
+        });
+        requests.inc();
+        duration.observe(seconds);
+    }
+}
+
+impl Drop for RouteMetrics {
+    fn drop(&mut self) {
+        let Self { families, service, route, lease, classes, in_flight: _, connect_failures: _ } =
+            self;
+        let labels = &[service.as_str(), route.as_str()];
+        // A series that is not there any more is what is wanted.
+        lease.release(|| {
+            let _ = families.in_flight.remove_label_values(labels);
+            let _ = families.connect_failures.remove_label_values(labels);
+            for (class, _) in CLASSES.iter().zip(classes).filter(|(_, c)| c.get().is_some()) {
+                let labels = &[service.as_str(), route.as_str(), class];
+                let _ = families.requests.remove_label_values(labels);
+                let _ = families.request_seconds.remove_label_values(labels);
+            }
+        });
+    }
+}

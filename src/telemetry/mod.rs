@@ -1,0 +1,10 @@
+//! What the proxy says about itself: metric families, log set-up, access-log lines.
+//!
+//! Knows names and numbers, and nobody else's types: callers pass labels and get handles.
+
+pub mod access_log;
+pub mod clock;
+pub mod log;
+pub mod metrics;
+
+pub use metrics::Metrics;
