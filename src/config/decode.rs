@@ -12,8 +12,8 @@ use super::tree::{Located, Node};
 
 /// Decodes what can be, and prunes the rest. `None` if there were too many problems to go on.
 pub fn decode(tree: &mut Node, problems: &mut Problems) -> Option<File> {
-    // Each round prunes something and reports at most one problem, so this ends: `MAX_PROBLEMS`
-    // bounds the reports, and a round without a report prunes a table that holds an earlier one.
+    // Each round prunes something, so this ends; `MAX_PROBLEMS` bounds the rounds, as one without
+    // a report prunes a table that holds an earlier one.
     while !problems.is_full() {
         match File::deserialize(&*tree) {
             Ok(file) => return Some(file),
@@ -44,6 +44,8 @@ fn refuse(tree: &mut Node, path: KeyPath, kind: Kind, problems: &mut Problems) -
                 problems.push(Problem::new(place, path, format!("the key `{key}` is missing")));
             }
         }
+        // `{ headr = ".." }`: what is left once its unknown key is gone says nothing new.
+        Kind::UnknownVariant { .. } if tree.pruned_within(&path) => {}
         Kind::UnknownVariant { allowed } => {
             let problem = tree.problem(&path, "will not do");
             let found = tree.locate(&path).node.map(Node::shown).unwrap_or_default();
@@ -77,8 +79,7 @@ fn in_toml_words(expected: &str) -> String {
         "a string" | "string" => "a text in quotes",
         "a boolean" => "true, false",
         "u16" => "a whole number from 0 to 65535",
-        "u32" => "a whole number from 0 to 4294967295",
-        "u64" | "usize" => "a whole number from 0",
+        "u32" => "a whole number from 0",
         "i64" => "a whole number",
         "a sequence" => "an array",
         "a map" => "a table",

@@ -24,8 +24,10 @@ mod schema;
 mod suggest;
 mod validate;
 
+mod diff;
 pub mod types;
 
+pub use diff::{Changes, Diff, diff};
 pub use problem::{MAX_PROBLEMS, Place, Problem, Problems};
 pub use schema::json_schema;
 pub use source::{Loaded, MAX_FILE_BYTES, MAX_FRAGMENTS, Refused, load};

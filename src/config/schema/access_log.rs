@@ -10,6 +10,7 @@ pub struct AccessLog {
     /// `"off"`, `"stdout"`, or `{ file = "/var/log/proconsul/access.log" }`.
     pub target: AccessLogTarget,
     /// Lines that may wait to be written; further ones are dropped and counted. 1 to 1048576.
+    #[schemars(range(min = 1, max = 1048576))]
     pub queue_lines: u32,
 }
 

@@ -9,15 +9,22 @@ use super::File;
 pub fn json_schema() -> Value {
     let mut schema =
         SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<File>().to_value();
-    without_null(&mut schema);
+    plain(&mut schema);
     schema
 }
 
-/// TOML has no null: what is optional is left out. Takes away what an `Option` brings along.
-fn without_null(value: &mut Value) {
+/// TOML has no null (what is optional is left out) and one integer type: takes away what `Option`
+/// and `u32` bring along.
+fn plain(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Array(items) => items.iter_mut().for_each(plain),
         Value::Object(object) => {
+            if object
+                .get("format")
+                .is_some_and(|f| f.as_str().is_some_and(|f| f.starts_with("uint")))
+            {
+                object.remove("format");
+            }
             if object.get("default").is_some_and(Value::is_null) {
                 object.remove("default");
             }
@@ -36,7 +43,7 @@ fn without_null(value: &mut Value) {
                     object.extend(only);
                 }
             }
-            object.values_mut().for_each(without_null);
+            object.values_mut().for_each(plain);
         }
         _ => {}
     }

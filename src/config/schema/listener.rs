@@ -33,18 +33,21 @@ pub struct Listener {
     #[serde(default = "keepalive_timeout")]
     pub keepalive_timeout: Time,
     /// Requests on one connection before it is closed. From 1.
+    #[schemars(range(min = 1, max = u32::MAX))]
     #[serde(default = "keepalive_requests")]
     pub keepalive_requests: u32,
     /// All header lines of a request together. 1KiB to 1MiB.
     #[serde(default = "max_header_bytes")]
     pub max_header_bytes: Size,
     /// Header lines of a request. 1 to 4096.
+    #[schemars(range(min = 1, max = 4096))]
     #[serde(default = "max_headers")]
     pub max_headers: u32,
     /// Path and query of a request. 16B to 64KiB.
     #[serde(default = "max_uri_bytes")]
     pub max_uri_bytes: Size,
     /// Concurrent streams on one HTTP/2 connection. 1 to 10000.
+    #[schemars(range(min = 1, max = 10000))]
     #[serde(default = "max_h2_streams")]
     pub max_h2_streams: u32,
 }

@@ -24,6 +24,7 @@ pub struct Plugins {
     /// Log lines of one plugin in a second; further ones are dropped and counted.
     pub log_lines_per_second: u32,
     /// Failures in a row after which a plugin is no longer asked, and the fallback picks. From 1.
+    #[schemars(range(min = 1, max = 1000000))]
     pub trip_after: u32,
     /// How long a tripped plugin rests before it is tried again; doubles with each failed try.
     /// 10ms to 1h.

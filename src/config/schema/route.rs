@@ -67,6 +67,7 @@ pub struct Redirect {
     /// A host name.
     pub host: Option<String>,
     /// 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
     /// A path; the query stays.
     pub path: Option<String>,

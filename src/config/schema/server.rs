@@ -10,6 +10,7 @@ use super::Time;
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
     /// Proxy threads, at most 1024; 0 is one for each core.
+    #[schemars(range(min = 0, max = 1024))]
     pub threads: u32,
     /// The zone that the proxy itself runs in, such as `eu-central-1a`: for strategies that look
     /// for near endpoints.
@@ -25,6 +26,7 @@ pub struct Server {
     /// The file that the process writes its id to. Default: none.
     pub pid_file: Option<String>,
     /// Idle connections kept to all upstreams together. 1 to 65535.
+    #[schemars(range(min = 1, max = 65535))]
     pub upstream_pool_size: u32,
 }
 

@@ -29,8 +29,10 @@ pub struct Service {
     /// A request body larger than this is refused with 413. Default: no limit.
     pub max_request_body: Option<Size>,
     /// Endpoints tried in all where a connection cannot be made. 1 to 16.
+    #[schemars(range(min = 1, max = 16))]
     pub connect_tries: u32,
     /// Concurrent streams on one HTTP/2 connection to an endpoint. 1 to 10000.
+    #[schemars(range(min = 1, max = 10000))]
     pub max_h2_streams: u32,
 }
 

@@ -31,6 +31,7 @@ pub struct Strategy {
     /// Log lines of this plugin in a second.
     pub log_lines_per_second: Option<u32>,
     /// Failures in a row after which this plugin is no longer asked.
+    #[schemars(range(min = 1, max = 1000000))]
     pub trip_after: Option<u32>,
     /// How long this plugin rests, once tripped, before it is tried again.
     pub probe_after: Option<Time>,
