@@ -8,7 +8,7 @@ use super::path::{KeyPath, Step};
 use super::problem::{Problem, Problems};
 use super::schema::File;
 use super::suggest::nearest;
-use super::tree::{Located, Node};
+use super::tree::{Located, Node, Value};
 
 /// Decodes what can be, and prunes the rest. `None` if there were too many problems to go on.
 pub fn decode(tree: &mut Node, problems: &mut Problems) -> Option<File> {
@@ -48,9 +48,14 @@ fn refuse(tree: &mut Node, path: KeyPath, kind: Kind, problems: &mut Problems) -
         Kind::UnknownVariant { .. } if tree.pruned_within(&path) => {}
         Kind::UnknownVariant { allowed } => {
             let problem = tree.problem(&path, "will not do");
+            let names = allowed.join(", ");
+            let allowed_text = match tree.locate(&path).node.map(|node| &node.value) {
+                Some(Value::Table(_)) => format!("exactly one of {names}"),
+                _ => names,
+            };
             let found = tree.locate(&path).node.map(Node::shown).unwrap_or_default();
             let suggestion = nearest(found.trim_matches('"'), allowed.iter().copied());
-            problems.push(problem.suggest(suggestion).allowed(allowed.join(", ")));
+            problems.push(problem.suggest(suggestion).allowed(allowed_text));
         }
         Kind::Unexpected { expected } => {
             problems.push(tree.problem(&path, "will not do").allowed(in_toml_words(&expected)));
@@ -81,6 +86,7 @@ fn in_toml_words(expected: &str) -> String {
         "u16" => "a whole number from 0 to 65535",
         "u32" => "a whole number from 0",
         "i64" => "a whole number",
+        "newtype variant" => "a table with this as its key, such as { cookie = \"session\" }",
         "a sequence" => "an array",
         "a map" => "a table",
         _ if expected.starts_with("struct ") => "a table",

@@ -58,7 +58,7 @@ impl fmt::Display for Diff {
             writeln!(f, "{line}")?;
         }
         for line in &self.needs_restart {
-            writeln!(f, "{line}: needs a restart")?;
+            writeln!(f, "{line} (needs a restart)")?;
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     ];
     diff.needs_restart.extend(changed(restart).map(|key| format!("{key} changed")));
     if plugins.limits != new.plugins.limits {
-        diff.takes_effect.push("plugins: limits changed".to_owned());
+        diff.takes_effect.push("plugins changed: limits".to_owned());
     }
     listener_changes(listeners, &new.listeners, &mut diff);
 
@@ -114,7 +114,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     };
     diff.routes_reordered = in_both(routes) != in_both(&new.routes);
     if diff.routes_reordered {
-        diff.takes_effect.push("routes: another order".to_owned());
+        diff.takes_effect.push("routes changed: their order".to_owned());
     }
     diff
 }
@@ -168,7 +168,7 @@ fn listener_changes(old: &[Listener], new: &[Listener], diff: &mut Diff) {
             ("trusted_proxies", *trusted_proxies != new.trusted_proxies),
             ("limits", *limits != new.limits),
         ];
-        let line = |part| format!("listener {name}: {part} changed");
+        let line = |part| format!("listener {name} changed: {part}");
         diff.needs_restart.extend(changed(restart).map(line));
         diff.takes_effect.extend(changed(at_once).map(line));
     }
@@ -240,19 +240,19 @@ fn compare<N: Ord + Clone + fmt::Display, T: PartialEq>(
 ) -> Changes<N> {
     let mut changes = Changes::default();
     for name in new.keys().filter(|name| !old.contains_key(*name)) {
-        lines.push(format!("{kind} {name}: added"));
+        lines.push(format!("{kind} {name} added"));
         changes.added.push(name.clone());
     }
     for (name, was) in old {
         match new.get(name) {
             None => {
-                lines.push(format!("{kind} {name}: removed"));
+                lines.push(format!("{kind} {name} removed"));
                 changes.removed.push(name.clone());
             }
             Some(is) if is != was => {
                 let parts = parts(was, is);
                 if !parts.is_empty() {
-                    lines.push(format!("{kind} {name}: {} changed", parts.join(", ")));
+                    lines.push(format!("{kind} {name} changed: {}", parts.join(", ")));
                 }
                 changes.changed.push(name.clone());
             }

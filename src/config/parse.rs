@@ -25,10 +25,19 @@ pub fn parse(file: &Arc<str>, text: &str, problems: &mut Problems) -> Node {
         return empty(file);
     }
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut last_line = 0;
     for error in errors {
-        let offset = error.span().map_or(text.len(), |span| span.start);
-        let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        problems.push(Problem::new(lines.place(offset), "", what));
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let place = lines.place(span.start);
+        // What follows on a line is mostly the same mistake seen again.
+        if std::mem::replace(&mut last_line, place.line) == place.line {
+            continue;
+        }
+        let mut what = error.message().lines().collect::<Vec<_>>().join(", ");
+        if let (true, Some(key)) = (what == "duplicate key", text.get(span)) {
+            what = format!("the key `{key}` is here for the second time");
+        }
+        problems.push(Problem::new(place, "", what));
     }
     let value = lines.table(table.into_inner(), problems);
     Node::new(Place::whole(file), 0, value)
@@ -37,6 +46,11 @@ pub fn parse(file: &Arc<str>, text: &str, problems: &mut Problems) -> Node {
 /// A file without anything in it.
 pub fn empty(file: &Arc<str>) -> Node {
     Node::new(Place::whole(file), 0, Value::Table(Default::default()))
+}
+
+/// The place just after a text.
+pub fn end_of(file: &Arc<str>, text: &str) -> Place {
+    Lines::new(file, text).place(text.len())
 }
 
 /// Where the nesting passes [`MAX_DEPTH`], counted on the tokens: brackets, and dots in keys.
@@ -157,7 +171,7 @@ mod tests {
     #[test]
     fn values_know_their_places() {
         let (tree, errors) = parsed(
-            "[services.web]\nendpoints = [\n  { ä = 1, weight = 2 },\n]\n[[routes]]\nx = 1\n",
+            "[services.web]\nendpoints = [\n  { 'ä' = 1, weight = 2 },\n]\n[[routes]]\nx = 1\n",
         );
         assert_eq!(errors, "");
         let place = |path: &KeyPath| tree.locate(path).place.to_string();
@@ -165,7 +179,7 @@ mod tests {
         assert_eq!(place(&web), "p.toml:1:11");
         let endpoint = web.key("endpoints").index(0);
         assert_eq!(place(&endpoint), "p.toml:3:3");
-        assert_eq!(place(&endpoint.key("weight")), "p.toml:3:12");
+        assert_eq!(place(&endpoint.key("weight")), "p.toml:3:14");
         assert_eq!(place(&endpoint.key("missing")), "p.toml:3:3");
         assert_eq!(place(&KeyPath::root("routes").index(0)), "p.toml:5:1");
     }
@@ -184,6 +198,6 @@ mod tests {
             assert!(parsed(&text).1.contains("nested more than 64 levels"), "{text:.20}");
         }
         let wide = "[a.b]\nx = [1.5, 2.5]\ny.z = { p.q = [[]] }\n".replace("b", "c.d.e.f");
-        assert_eq!(parsed(&wide.repeat(1)).1, "");
+        assert_eq!(parsed(&wide).1, "");
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::decode::decode;
 use super::include::{self, Include};
 use super::merge::merge;
-use super::parse::{empty, parse};
+use super::parse::{self, empty, parse};
 use super::problem::{Place, Problem, Problems};
 use super::substitute::{Outside, substitute};
 use super::tree::Node;
@@ -76,6 +76,7 @@ pub fn load(
             problems.append(validated.problems);
             files.watch.borrow_mut().extend(validated.files);
             (warnings, config) = (validated.warnings, validated.config);
+            warnings.sort();
         }
     }
     let watch = files.watch.into_inner().into_iter().collect();
@@ -104,13 +105,12 @@ impl Files<'_> {
                 return empty(&name);
             }
         };
-        match String::from_utf8(bytes) {
-            Ok(text) => parse(&name, &text, problems),
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => parse(&name, text, problems),
             Err(error) => {
-                let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
-                let what = format!("is not UTF-8 text: line {line} has other bytes");
-                problems.push(refuse(Place::whole(&name), what));
+                let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let place = parse::end_of(&name, &good);
+                problems.push(refuse(place, "is not UTF-8 text from here on".to_owned()));
                 empty(&name)
             }
         }

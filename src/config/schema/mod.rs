@@ -37,10 +37,9 @@ pub use units::{Size, Time};
 
 /// Proconsul's configuration file. A fragment (a file that `include` names) may hold `listeners`,
 /// `strategies`, `services` and `routes`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(title = "Proconsul configuration")]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 pub struct File {
     /// Fragments to read besides this file, relative to its directory: a pattern with `*` in the
     /// file name only, read in the order of their names. Default: `conf.d/*.toml` where there is

@@ -63,7 +63,8 @@ impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let micros = u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX);
         // The largest unit that divides it: `90s` is plainer than `1m30s`.
-        let unit = TIME_UNITS.iter().find(|(_, factor)| micros != 0 && micros % factor == 0);
+        let unit =
+            TIME_UNITS.iter().find(|(_, factor)| micros != 0 && micros.is_multiple_of(*factor));
         let (name, factor) = unit.unwrap_or(&("s", 1_000_000));
         write!(f, "{}{name}", micros / factor)
     }
@@ -71,7 +72,8 @@ impl fmt::Display for Time {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = SIZE_UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+        let unit =
+            SIZE_UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
         let (name, factor) = unit.unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / factor)
     }

@@ -69,7 +69,11 @@ impl<'a> Check<'a> {
 
     /// A name that was made of the key or the value at `at`.
     pub fn name<T>(&mut self, at: &KeyPath, made: Result<T, InvalidName>) -> Option<T> {
-        made.map_err(|invalid| self.lacks(at, &format!("the name {invalid}"))).ok()
+        made.map_err(|invalid| match self.tree.substituted(at) {
+            true => self.wrong(at, "is no name"),
+            false => self.lacks(at, &format!("the name {invalid}")),
+        })
+        .ok()
     }
 
     /// A duration within bounds.

@@ -92,7 +92,7 @@ pub fn limits(
     let probe = time("probe_after", probe_after, i.probe_after, shortest_rest, HOUR);
     let probe_max = time("probe_after_max", probe_after_max, i.probe_after_max, shortest_rest, DAY);
     if probe > probe_max {
-        check.lacks(at, "`probe_after` is longer than `probe_after_max`");
+        check.wrong(&at.key("probe_after"), "is longer than `probe_after_max`");
     }
     let mut size = |key, size: Option<Size>, inherited, min, max| match size {
         Some(size) => check.size(&at.key(key), size, min, max),

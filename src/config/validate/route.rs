@@ -19,9 +19,20 @@ const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 
 pub fn routes(routes: Vec<schema::Route>, at: &KeyPath, check: &mut Check<'_>) -> Vec<Arc<Route>> {
     let names = names(&routes, at, check);
-    let each = routes.into_iter().zip(names).enumerate();
-    each.filter_map(|(i, (written, name))| route(written, &name, &at.index(i), check).map(Arc::new))
-        .collect()
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut list = Vec::new();
+    for (i, (written, name)) in routes.into_iter().zip(names).enumerate() {
+        let here = at.index(i);
+        let Some(route) = route(written, &name, &here, check) else { continue };
+        // Regular expressions compare by their text, which is what `Debug` shows.
+        let first = *taken.entry(format!("{:?}", route.matcher)).or_insert(i);
+        if first != i {
+            let first = check.tree.locate(&at.index(first)).place;
+            check.doubt(&here, &format!("is never taken: the route at {first} matches the same"));
+        }
+        list.push(Arc::new(route));
+    }
+    list
 }
 
 /// Given names, and for the others the service's name with a number from the second on. A route
