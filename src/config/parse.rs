@@ -89,27 +89,34 @@ fn too_deep(text: &str) -> Option<usize> {
 /// Turns byte offsets into lines and columns.
 struct Lines<'t> {
     file: &'t Arc<str>,
-    text: &'t str,
     /// Where each line begins.
     starts: Vec<usize>,
+    /// Bytes that only continue a character: all in a line before an offset are found by two
+    /// searches, where counting characters would take a file of one long line forever.
+    continuations: Vec<usize>,
+    length: usize,
 }
 
 impl<'t> Lines<'t> {
     fn new(file: &'t Arc<str>, text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(i, _)| i + 1);
-        Self { file, text, starts: std::iter::once(0).chain(ends).collect() }
+        let continues = |&(_, byte): &(usize, u8)| byte & 0b1100_0000 == 0b1000_0000;
+        Self {
+            file,
+            starts: std::iter::once(0).chain(ends).collect(),
+            continuations: text.bytes().enumerate().filter(continues).map(|(i, _)| i).collect(),
+            length: text.len(),
+        }
     }
 
     fn place(&self, offset: usize) -> Place {
         let line = self.starts.partition_point(|&start| start <= offset);
         let start = self.starts[line - 1];
-        let before = self.text.get(start..offset).unwrap_or_default();
+        let offset = offset.min(self.length);
+        let continued = |to: usize| self.continuations.partition_point(|&at| at < to);
+        let characters = offset - start - (continued(offset) - continued(start));
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Place {
-            file: self.file.clone(),
-            line: number(line),
-            column: number(before.chars().count() + 1),
-        }
+        Place { file: self.file.clone(), line: number(line), column: number(characters + 1) }
     }
 
     fn table(&self, table: DeTable<'_>, problems: &mut Problems) -> Value {

@@ -106,6 +106,14 @@ impl Problems {
         }
     }
 
+    /// Takes one more, made only if it is kept.
+    pub fn push_with(&mut self, make: impl FnOnce() -> Problem) {
+        match self.is_full() {
+            true => self.dropped += 1,
+            false => self.list.push(make()),
+        }
+    }
+
     /// Takes all of another's.
     pub fn append(&mut self, other: Problems) {
         self.dropped += other.dropped;

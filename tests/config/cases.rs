@@ -61,7 +61,12 @@ impl Case {
             fs::write(&expectation, &text).unwrap();
         }
         let expected = fs::read_to_string(&expectation).unwrap_or_default();
-        assert_eq!(text, expected, "{} (UPDATE=1 writes it anew)", expectation.display());
+        // By lines: two texts of thirty lines side by side tell nobody anything.
+        let name = expectation.display();
+        for (i, (line, expected)) in text.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(line, expected, "{name}:{} (UPDATE=1 writes it anew)", i + 1);
+        }
+        assert_eq!(text.lines().count(), expected.lines().count(), "lines of {name}");
     }
 }
 

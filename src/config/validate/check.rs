@@ -8,14 +8,18 @@ use regex::{Regex, RegexBuilder};
 
 use super::Surroundings;
 use crate::config::path::KeyPath;
-use crate::config::problem::{Problem, Problems};
+use crate::config::problem::{MAX_PROBLEMS, Problem, Problems};
 use crate::config::schema::{CertificateFiles, Size, Time};
+use crate::config::suggest::nearest;
 use crate::config::tree::{Located, Node};
 use crate::config::types;
 use crate::model::InvalidName;
 
 /// A compiled pattern larger than this is refused: it would slow down each request.
 const MAX_REGEX_BYTES: usize = 1 << 20;
+
+/// Of a long list of names, how many a message shows.
+const MAX_LISTED_NAMES: usize = 20;
 
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -42,29 +46,38 @@ impl<'a> Check<'a> {
 
     /// The value at `at`, followed by `what`. Never put a value into `what`: it may be a secret.
     pub fn wrong(&mut self, at: &KeyPath, what: &str) {
-        self.problems.push(self.tree.problem(at, what));
+        self.problems.push_with(|| self.tree.problem(at, what));
     }
 
     /// The same, with what is allowed instead.
     pub fn refuse(&mut self, at: &KeyPath, what: &str, allowed: &str) {
-        self.problems.push(self.tree.problem(at, what).allowed(allowed));
+        self.problems.push_with(|| self.tree.problem(at, what).allowed(allowed));
     }
 
-    /// A name that does not exist.
-    pub fn unknown(&mut self, at: &KeyPath, what: &str, suggestion: Option<&str>, known: &str) {
-        self.problems.push(self.tree.problem(at, what).suggest(suggestion).allowed(known));
+    /// A name that is none of `known`.
+    pub fn unknown(&mut self, at: &KeyPath, what: &str, name: &str, mut known: Vec<&str>) {
+        known.sort_unstable();
+        known.dedup();
+        self.problems.push_with(|| {
+            let problem = self.tree.problem(at, what).suggest(nearest(name, known.iter().copied()));
+            problem.allowed(listed(&known))
+        });
     }
 
     /// A problem of a table as a whole, whose value is not worth showing.
     pub fn lacks(&mut self, at: &KeyPath, what: &str) {
-        let Located { place, path, .. } = self.tree.locate(at);
-        self.problems.push(Problem::new(place, path, what));
+        self.problems.push_with(|| {
+            let Located { place, path, .. } = self.tree.locate(at);
+            Problem::new(place, path, what)
+        });
     }
 
-    /// A doubt about a table as a whole.
+    /// A doubt about a table as a whole; past [`MAX_PROBLEMS`] it is not kept.
     pub fn doubt(&mut self, at: &KeyPath, what: &str) {
-        let Located { place, path, .. } = self.tree.locate(at);
-        self.warnings.push(Problem::new(place, path, what));
+        if self.warnings.len() < MAX_PROBLEMS {
+            let Located { place, path, .. } = self.tree.locate(at);
+            self.warnings.push(Problem::new(place, path, what));
+        }
     }
 
     /// A name that was made of the key or the value at `at`.
@@ -149,6 +162,16 @@ impl<'a> Check<'a> {
             false => Ok(regex),
         });
         compiled.map_err(|error| self.wrong(at, &regex_problem(&error))).ok()
+    }
+}
+
+/// Names as one text, the first [`MAX_LISTED_NAMES`] of them.
+fn listed(names: &[&str]) -> String {
+    let shown = &names[..names.len().min(MAX_LISTED_NAMES)];
+    match names.len() - shown.len() {
+        0 if names.is_empty() => "none is defined".to_owned(),
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

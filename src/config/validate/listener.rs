@@ -16,18 +16,18 @@ pub fn listeners(
     at: &KeyPath,
     check: &mut Check<'_>,
 ) -> Vec<Listener> {
-    let mut taken: Vec<(SocketAddr, String)> =
+    let mut taken: BTreeMap<SocketAddr, String> =
         admin.map(|address| (address, "admin.address".to_owned())).into_iter().collect();
     let mut list = Vec::new();
     for (name, written) in listeners {
         let at = at.key(&name);
         let Some(listener) = listener(&name, written, &at, check) else { continue };
         // Port 0 is a fresh port each time.
-        let clash = taken.iter().find(|(address, _)| *address == listener.address);
-        if let Some((_, owner)) = clash.filter(|_| listener.address.port() != 0) {
+        if listener.address.port() != 0
+            && let Some(owner) = taken.insert(listener.address, at.to_string())
+        {
             check.wrong(&at.key("address"), &format!("is already the address of {owner}"));
         }
-        taken.push((listener.address, at.to_string()));
         list.push(listener);
     }
     if list.is_empty() && check.tree.keys(at).is_empty() {

@@ -9,7 +9,6 @@ use super::matcher::{Paths, matcher, starts_with_slash};
 use super::network::host_pattern;
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::suggest::nearest;
 use crate::config::types::{
     HostPattern, PathPattern, Redirect, Rewrite, Route, RouteAction, RouteTimeouts,
 };
@@ -50,14 +49,20 @@ fn names(routes: &[schema::Route], at: &KeyPath, check: &mut Check<'_>) -> Vec<S
             taken.insert(name, i);
         }
     }
+    // Counted on from the last one: searching from 1 each time would take ever longer.
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
     let generated = routes.iter().enumerate().map(|(i, route)| {
         let base = route.service.as_deref().unwrap_or("redirect");
-        let numbered = (1..).map(|n| match n {
-            1 => base.to_owned(),
-            n => format!("{base}-{n}"),
+        let name = route.name.clone().unwrap_or_else(|| {
+            let last = last.entry(base).or_default();
+            loop {
+                *last += 1;
+                let name = if *last == 1 { base.to_owned() } else { format!("{base}-{last}") };
+                if !taken.contains_key(&name) {
+                    break name;
+                }
+            }
         });
-        let fresh = |taken: &BTreeMap<_, _>| numbered.into_iter().find(|n| !taken.contains_key(n));
-        let name = route.name.clone().or_else(|| fresh(&taken)).unwrap_or_default();
         taken.entry(name.clone()).or_insert(i);
         name
     });
@@ -126,13 +131,11 @@ fn route(route: schema::Route, name: &str, at: &KeyPath, check: &mut Check<'_>) 
 
 fn service_name(text: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<ServiceName> {
     // What was declared but is broken counts as known: it has its own problem.
-    let known = check.tree.keys(&KeyPath::root("services"));
-    if known.contains(&text) {
+    let declared = KeyPath::root("services");
+    if check.tree.locate(&declared.key(text)).node.is_some() {
         return ServiceName::new(text).ok();
     }
-    let suggestion = nearest(text, known.iter().copied());
-    let known = if known.is_empty() { "none is defined".to_owned() } else { known.join(", ") };
-    check.unknown(at, "is no service", suggestion, &known);
+    check.unknown(at, "is no service", text, check.tree.keys(&declared));
     None
 }
 

@@ -8,7 +8,6 @@ use super::headers::edits;
 use super::network::{host_and_port, host_name};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::suggest::nearest;
 use crate::config::types::{Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls};
 use crate::model::{Endpoint, EndpointId, ServiceName, StrategyName, Weight};
 
@@ -67,15 +66,14 @@ fn service(
 
 fn strategy_name(text: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<StrategyName> {
     // What was declared but is broken counts as known: it has its own problem.
-    let mut known = check.tree.keys(&KeyPath::root("strategies"));
-    known.extend(check.around.built_in);
-    if known.contains(&text) {
+    let declared = KeyPath::root("strategies");
+    let built_in = check.around.built_in;
+    if built_in.contains(&text) || check.tree.locate(&declared.key(text)).node.is_some() {
         return check.name(at, StrategyName::new(text));
     }
-    known.sort_unstable();
-    known.dedup();
-    let suggestion = nearest(text, known.iter().copied());
-    check.unknown(at, "is no strategy", suggestion, &known.join(", "));
+    let mut known = check.tree.keys(&declared);
+    known.extend(built_in);
+    check.unknown(at, "is no strategy", text, known);
     None
 }
 

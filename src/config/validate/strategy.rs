@@ -9,7 +9,6 @@ use super::check::Check;
 use super::plugins::{Limits, limits};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::suggest::nearest;
 use crate::config::types::{HashOn, PluginLimits, PluginSource, Service, Strategy};
 use crate::model::{ServiceName, StrategyName};
 
@@ -80,10 +79,8 @@ fn source(plugin: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<PluginSou
     if plugin.ends_with(".wasm") {
         return Some(PluginSource::File(check.file(at, plugin)));
     }
-    let built_in = check.around.built_in;
-    let suggestion = nearest(plugin, built_in.iter().copied());
-    let known = format!("a path ending in `.wasm`, {}", built_in.join(", "));
-    check.unknown(at, "is no built-in strategy", suggestion, &known);
+    let what = "is no built-in strategy, nor a path ending in `.wasm`";
+    check.unknown(at, what, plugin, check.around.built_in.to_vec());
     None
 }
 
