@@ -1,0 +1,69 @@
+//! The file's shape: which keys there are, of which type, with which default. The doc comment of
+//! each is what an editor shows for it, by way of the JSON Schema.
+//!
+//! Deliberately knows nothing of meaning: whether a name exists or a number makes sense is
+//! `validate`'s to say.
+
+mod access_log;
+mod admin;
+mod headers;
+mod json;
+mod listener;
+mod log;
+mod plugins;
+mod route;
+mod server;
+mod service;
+mod strategy;
+mod units;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use access_log::{AccessLog, AccessLogTarget};
+pub use admin::Admin;
+pub use headers::HeaderEdit;
+pub use json::json_schema;
+pub use listener::{CertificateFiles, Listener, ListenerTls};
+pub use log::{Log, LogFormat};
+pub use plugins::Plugins;
+pub use route::{HeaderMatch, Redirect, Rewrite, Route, RouteTimeouts, Scheme};
+pub use server::Server;
+pub use service::{Endpoint, Protocol, Service, Timeouts, UpstreamTls};
+pub use strategy::{HashOn, Strategy};
+pub use units::{Size, Time};
+
+/// Proconsul's configuration file. A fragment (a file that `include` names) may hold `listeners`,
+/// `strategies`, `services` and `routes`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(title = "Proconsul configuration")]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    /// Fragments to read besides this file, relative to its directory: a pattern with `*` in the
+    /// file name only, read in the order of their names. Default: `conf.d/*.toml` where there is
+    /// such a directory. Empty: none.
+    pub include: Option<String>,
+    /// The process: threads, sockets, shutdown. Changes take a restart.
+    pub server: Server,
+    /// The admin listener: metrics, health, status, reload.
+    pub admin: Admin,
+    /// What the process says about itself, on stderr.
+    pub log: Log,
+    /// One JSON line for each request.
+    pub access_log: AccessLog,
+    /// Limits of every plugin, and the cache of compiled ones.
+    pub plugins: Plugins,
+    /// Sockets that take requests, by name.
+    pub listeners: BTreeMap<String, Listener>,
+    /// Plugins with their configuration, by name. A service may also name a built-in directly.
+    pub strategies: BTreeMap<String, Strategy>,
+    /// What requests are forwarded to, by name.
+    pub services: BTreeMap<String, Service>,
+    /// Which request goes where: the most specific route wins, then the first in order.
+    pub routes: Vec<Route>,
+}
+
+/// The top-level keys that a fragment may hold.
+pub const FRAGMENT_KEYS: [&str; 4] = ["listeners", "routes", "services", "strategies"];

@@ -1,0 +1,98 @@
+//! Schema to types: what the file says is checked for meaning, every name looked up, every default
+//! filled in. All problems are collected; nothing stops at the first.
+//!
+//! Pure: what it must know of the machine comes in [`Surroundings`]. It never sees what was pruned,
+//! and does not complain of its absence: that was reported when it was pruned.
+
+mod check;
+mod headers;
+mod listener;
+mod matcher;
+mod network;
+mod plugins;
+mod process;
+mod route;
+mod service;
+mod strategy;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::path::KeyPath;
+use super::problem::{Problem, Problems};
+use super::schema;
+use super::tree::Node;
+use super::types::Config;
+use check::Check;
+
+/// What a configuration means depends on where it is read.
+pub struct Surroundings<'a> {
+    /// The configuration file's directory, absolute: relative paths begin here.
+    pub directory: &'a Path,
+    /// The names of the strategies that are embedded in the binary.
+    pub built_in: &'a [&'a str],
+    /// An environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether there is such a file.
+    pub is_file: &'a dyn Fn(&Path) -> bool,
+    /// What `threads = 0` means.
+    pub cores: usize,
+}
+
+/// What validation makes of a file.
+pub struct Validated {
+    /// `None` where there are problems.
+    pub config: Option<Config>,
+    pub problems: Problems,
+    /// Doubts that stop nothing.
+    pub warnings: Vec<Problem>,
+    /// Files whose content the configuration depends on.
+    pub files: BTreeSet<PathBuf>,
+}
+
+/// Checks a decoded file; the tree says where each value stands.
+pub fn validate(file: schema::File, tree: &Node, around: &Surroundings<'_>) -> Validated {
+    let mut check = Check::new(tree, around);
+    let config = whole(file, &mut check);
+    let (problems, warnings, files) = check.into_parts();
+    let config = config.filter(|_| problems.is_empty());
+    Validated { config, problems, warnings, files }
+}
+
+fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
+    let schema::File {
+        include: _, // `source` has followed it.
+        server,
+        admin,
+        log,
+        access_log,
+        plugins,
+        listeners,
+        strategies,
+        services,
+        routes,
+    } = file;
+    let at = KeyPath::root;
+    let server = process::server(server, &at("server"), check);
+    let admin = process::admin(admin, &at("admin"), check);
+    let log = process::log(log, &at("log"), check);
+    let access_log = process::access_log(access_log, &at("access_log"), check);
+    let plugins = plugins::plugins(plugins, &at("plugins"), check);
+    let admin_address = admin.as_ref().and_then(|admin| admin.address);
+    let listeners = listener::listeners(listeners, admin_address, &at("listeners"), check);
+    let strategies = strategy::strategies(strategies, &plugins.limits, &at("strategies"), check);
+    let services = service::services(services, &at("services"), check);
+    let strategies = strategy::used(strategies, &services, &plugins.limits, check);
+    let routes = route::routes(routes, &at("routes"), check);
+    Some(Config {
+        server: server?,
+        admin: admin?,
+        log: log?,
+        access_log: access_log?,
+        plugins,
+        listeners,
+        strategies,
+        services,
+        routes,
+    })
+}

@@ -1,0 +1,97 @@
+//! `[server]`, `[admin]`, `[log]`, `[access_log]`: what concerns the process rather than requests.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::check::{Check, HOUR};
+use super::network::{SOCKET_ADDRESS, socket_address};
+use crate::config::path::KeyPath;
+use crate::config::schema;
+use crate::config::types::{AccessLog, AccessLogTarget, Admin, Log, LogFormat, Server};
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+pub fn server(server: schema::Server, at: &KeyPath, check: &mut Check<'_>) -> Option<Server> {
+    let schema::Server {
+        threads,
+        zone,
+        region,
+        drain_timeout,
+        upgrade_socket,
+        pid_file,
+        upstream_pool_size,
+    } = server;
+    let threads = match check.number(&at.key("threads"), threads, 0, 1024) {
+        0 => check.around.cores.max(1),
+        threads => threads as usize,
+    };
+    let pool = check.number(&at.key("upstream_pool_size"), upstream_pool_size, 1, 65535);
+    Some(Server {
+        threads,
+        zone,
+        region,
+        drain_timeout: check.time(&at.key("drain_timeout"), drain_timeout, Duration::ZERO, HOUR),
+        upgrade_socket: match upgrade_socket {
+            Some(path) => check.path(&at.key("upgrade_socket"), &path),
+            None => default_upgrade_socket(check.around.variable),
+        },
+        pid_file: pid_file.map(|path| check.path(&at.key("pid_file"), &path)),
+        upstream_pool_size: pool as usize,
+    })
+}
+
+/// In a directory that only this user can write to: whoever owns the socket gets the listeners.
+fn default_upgrade_socket(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    let set = |name| variable(name).filter(|value| value.starts_with('/')).map(PathBuf::from);
+    // systemd makes the first; it may name several directories, separated by colons.
+    let runtime = set("RUNTIME_DIRECTORY").filter(|path| !path.to_string_lossy().contains(':'));
+    let directory = runtime.or_else(|| set("XDG_RUNTIME_DIR").map(|path| path.join("proconsul")));
+    directory.unwrap_or_else(|| PathBuf::from("/run/proconsul")).join("upgrade.sock")
+}
+
+pub fn admin(admin: schema::Admin, at: &KeyPath, check: &mut Check<'_>) -> Option<Admin> {
+    let schema::Admin { enabled, address } = admin;
+    let Some(address) = socket_address(&address) else {
+        check.refuse(&at.key("address"), "will not do", SOCKET_ADDRESS);
+        return None;
+    };
+    Some(Admin { address: enabled.then_some(address) })
+}
+
+pub fn log(log: schema::Log, at: &KeyPath, check: &mut Check<'_>) -> Option<Log> {
+    let schema::Log { level, format } = log;
+    if !level.split(',').all(is_directive) {
+        let allowed = "error, warn, info, debug, trace, off; also `module=level`, comma-separated";
+        check.refuse(&at.key("level"), "is no log level", allowed);
+        return None;
+    }
+    let format = match format {
+        schema::LogFormat::Text => LogFormat::Text,
+        schema::LogFormat::Json => LogFormat::Json,
+    };
+    Some(Log { level, format })
+}
+
+/// `info`, or `proconsul::plugin=debug`.
+fn is_directive(text: &str) -> bool {
+    let (target, level) = text.split_once('=').unwrap_or(("any", text));
+    let in_target = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    !target.is_empty() && target.chars().all(in_target) && LEVELS.contains(&level)
+}
+
+pub fn access_log(
+    access_log: schema::AccessLog,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Option<AccessLog> {
+    let schema::AccessLog { target, queue_lines } = access_log;
+    let target = match target {
+        schema::AccessLogTarget::Off => AccessLogTarget::Off,
+        schema::AccessLogTarget::Stdout => AccessLogTarget::Stdout,
+        schema::AccessLogTarget::File(path) => {
+            AccessLogTarget::File(check.path(&at.key("target").key("file"), &path))
+        }
+    };
+    let queue_lines = check.number(&at.key("queue_lines"), queue_lines, 1, 1 << 20) as usize;
+    Some(AccessLog { target, queue_lines })
+}

@@ -1,0 +1,149 @@
+//! `[services]`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::check::{Check, DAY, HOUR, MILLISECOND};
+use super::headers::edits;
+use super::network::{host_and_port, host_name};
+use crate::config::path::KeyPath;
+use crate::config::schema;
+use crate::config::types::{Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls};
+use crate::model::{Endpoint, EndpointId, ServiceName, StrategyName, Weight};
+
+pub fn services(
+    services: BTreeMap<String, schema::Service>,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> BTreeMap<ServiceName, Arc<Service>> {
+    let each = services.into_iter().filter_map(|(name, written)| {
+        let service = service(&name, written, &at.key(&name), check)?;
+        Some((service.name.clone(), Arc::new(service)))
+    });
+    each.collect()
+}
+
+fn service(
+    name: &str,
+    service: schema::Service,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Option<Service> {
+    let schema::Service {
+        strategy,
+        endpoints: written,
+        protocol,
+        tls,
+        timeouts: times,
+        request_headers,
+        response_headers,
+        max_request_body,
+        connect_tries,
+        max_h2_streams,
+    } = service;
+    let name = check.name(at, ServiceName::new(name));
+    let strategy = strategy_name(&strategy, &at.key("strategy"), check);
+    let endpoints = endpoints(written, &at.key("endpoints"), check);
+    let tls = tls.map(|written| upstream_tls(written, &at.key("tls"), check));
+    let protocol = match protocol {
+        schema::Protocol::Http1 => UpstreamProtocol::Http1,
+        schema::Protocol::Http2 => UpstreamProtocol::Http2,
+        schema::Protocol::Auto => UpstreamProtocol::Auto,
+    };
+    let streams = check.number(&at.key("max_h2_streams"), max_h2_streams, 1, 10_000);
+    let upstream = Upstream { protocol, tls, max_h2_streams: streams as usize };
+    Some(Service {
+        timeouts: timeouts(times, &at.key("timeouts"), check),
+        headers: edits(request_headers, response_headers, at, check),
+        max_request_body_bytes: max_request_body.map(|size| size.0),
+        connect_tries: check.number(&at.key("connect_tries"), connect_tries, 1, 16),
+        name: name?,
+        strategy: strategy?,
+        endpoints,
+        upstream,
+    })
+}
+
+fn strategy_name(text: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<StrategyName> {
+    // What was declared but is broken counts as known: it has its own problem.
+    let declared = KeyPath::root("strategies");
+    let built_in = check.around.built_in;
+    if built_in.contains(&text) || check.tree.locate(&declared.key(text)).node.is_some() {
+        return check.name(at, StrategyName::new(text));
+    }
+    let mut known = check.tree.keys(&declared);
+    known.extend(built_in);
+    check.unknown(at, "is no strategy", text, known);
+    None
+}
+
+fn endpoints(list: Vec<schema::Endpoint>, at: &KeyPath, check: &mut Check<'_>) -> Vec<Endpoint> {
+    let mut ids = BTreeSet::new();
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for (i, written) in list.into_iter().enumerate() {
+        let at = at.index(i);
+        let key = if written.id.is_some() { "id" } else { "address" };
+        let Some(endpoint) = endpoint(written, &at, check) else { continue };
+        if !ids.insert(endpoint.id.clone()) {
+            let what = "is already the id of another endpoint of this service";
+            check.wrong(&at.key(key), what);
+        }
+        endpoints.push(endpoint);
+    }
+    if !check.tree.pruned_within(at) {
+        if endpoints.is_empty() {
+            check.doubt(at, "there is no endpoint: each request gets 503");
+        } else if endpoints.iter().all(|endpoint| endpoint.weight.get() == 0) {
+            check.lacks(at, "all weights are 0; at least one must be more");
+        }
+    }
+    endpoints
+}
+
+fn endpoint(written: schema::Endpoint, at: &KeyPath, check: &mut Check<'_>) -> Option<Endpoint> {
+    let schema::Endpoint { address, id, weight, zone, region, metadata } = written;
+    let host_and_port = host_and_port(&address);
+    if host_and_port.is_none() {
+        let allowed = "host and port, such as `127.0.0.1:9001`, `[::1]:9001`, `web.internal:80`";
+        check.refuse(&at.key("address"), "will not do", allowed);
+    }
+    let id = match id {
+        Some(id) => check.name(&at.key("id"), EndpointId::new(&id)),
+        None => {
+            let (host, port) = host_and_port.as_ref()?;
+            let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            check.name(&at.key("address"), EndpointId::new(&format!("{bracketed}:{port}")))
+        }
+    };
+    let weight = Weight::new(weight.into()).unwrap_or(Weight::DEFAULT);
+    let (host, port) = host_and_port?;
+    Some(Endpoint { id: id?, host, port, weight, zone, region, metadata })
+}
+
+fn upstream_tls(tls: schema::UpstreamTls, at: &KeyPath, check: &mut Check<'_>) -> UpstreamTls {
+    let schema::UpstreamTls { server_name, verify, ca, client_certificate } = tls;
+    if server_name.as_deref().is_some_and(|name| host_name(name).is_none()) {
+        check.wrong(&at.key("server_name"), "is no host name");
+    }
+    if !verify {
+        check.doubt(&at.key("verify"), "certificates are not checked: anyone can be the endpoint");
+    }
+    UpstreamTls {
+        server_name,
+        verify,
+        ca: ca.map(|path| check.file(&at.key("ca"), &path)),
+        client_certificate: client_certificate
+            .map(|files| check.certificate(&at.key("client_certificate"), &files)),
+    }
+}
+
+fn timeouts(timeouts: schema::Timeouts, at: &KeyPath, check: &mut Check<'_>) -> Timeouts {
+    let schema::Timeouts { connect, read, write, idle } = timeouts;
+    let mut time = |key, time, max| check.time(&at.key(key), time, MILLISECOND, max);
+    Timeouts {
+        connect: time("connect", connect, HOUR),
+        read: time("read", read, DAY),
+        write: time("write", write, DAY),
+        idle: time("idle", idle, DAY),
+    }
+}
