@@ -66,6 +66,12 @@ impl EndpointSet {
         self.position(id).map(|index| self.members[index].state.clone())
     }
 
+    /// Whether another set has the same members, described alike and in the same order.
+    pub fn lists_the_same(&self, other: &EndpointSet) -> bool {
+        let description = |member: &Member| (member.endpoint.clone(), member.address);
+        self.members.iter().map(description).eq(other.members.iter().map(description))
+    }
+
     /// The member on whose share of the weight `fraction` falls, where 0 is the beginning of the
     /// first one's and 2^64 the end of the last one's.
     pub(super) fn at_fraction(&self, fraction: u64) -> Option<usize> {

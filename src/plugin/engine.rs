@@ -12,6 +12,17 @@ const TICK: Duration = Duration::from_millis(5);
 /// The stack that a guest may use; deep recursion traps there. Well below a thread's 2 MiB.
 const GUEST_STACK_BYTES: usize = 512 * 1024;
 
+/// The engine could not be made: an unsupported processor, or no thread.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineError(String);
+
+impl From<wasmtime::Error> for EngineError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
+
 /// The engine for calls on the request path.
 ///
 /// No fuel (it costs more than an epoch check), no async (a pick never waits), and without
@@ -23,7 +34,7 @@ pub struct HotEngine {
 
 impl HotEngine {
     /// Makes the engine and starts its ticker, which ends with the engine's last user.
-    pub fn new() -> wasmtime::Result<Self> {
+    pub fn new() -> Result<Self, EngineError> {
         let mut config = Config::new();
         config
             .epoch_interruption(true)
@@ -39,7 +50,8 @@ impl HotEngine {
                 drop(engine);
                 std::thread::sleep(TICK);
             }
-        })?;
+        })
+        .map_err(|error| EngineError(error.to_string()))?;
         Ok(Self { engine })
     }
 

@@ -18,7 +18,7 @@ mod refusal;
 mod seeds;
 mod state;
 
-pub use engine::HotEngine;
+pub use engine::{EngineError, HotEngine};
 pub use library::{Library, LoadedComponent};
 pub use refusal::Refusal;
 pub use seeds::Seeds;

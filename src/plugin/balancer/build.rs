@@ -13,7 +13,7 @@ use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use super::super::bindings::BalancerWithFeedback;
 use super::super::contract::{self, BalancerExports};
-use super::super::engine::HotEngine;
+use super::super::engine::{EngineError, HotEngine};
 use super::super::library::{Library, LoadedComponent};
 use super::super::limits::Limiter;
 use super::super::log_gate::LogGate;
@@ -45,9 +45,15 @@ pub struct BalancerHost {
 pub struct BalancerSpec {
     pub service: ServiceName,
     pub strategy: Arc<Strategy>,
+    pub checked: Checked,
+    pub node: Arc<Node>,
+}
+
+/// A component that fits the contract, ready to be instantiated.
+#[derive(Clone)]
+pub struct Checked {
     pub component: Arc<LoadedComponent>,
     pub exports: BalancerExports,
-    pub node: Arc<Node>,
     pre: InstancePre<HostState>,
 }
 
@@ -58,7 +64,7 @@ impl BalancerHost {
         threads: usize,
         seeds: Seeds,
         metrics: Metrics,
-    ) -> wasmtime::Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, EngineError> {
         let mut linker = Linker::new(library.engine().wasmtime());
         BalancerWithFeedback::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         Ok(Arc::new(Self {
@@ -78,13 +84,14 @@ impl BalancerHost {
     }
 
     /// Reads, compiles and checks a strategy's component.
-    pub fn load(
-        &self,
-        strategy: &Strategy,
-    ) -> Result<(Arc<LoadedComponent>, BalancerExports), Refusal> {
+    pub fn load(&self, strategy: &Strategy) -> Result<Checked, Refusal> {
         let component = self.library.load(&strategy.source, strategy.limits.file_bytes)?;
         let exports = contract::check_balancer(self.library.engine(), &component)?;
-        Ok((component, exports))
+        let pre = self
+            .linker
+            .instantiate_pre(component.wasmtime())
+            .map_err(|error| Refusal::Instantiate(format!("{error:#}")))?;
+        Ok(Checked { component, exports, pre })
     }
 
     /// Builds a balancer that is ready to pick. `previous` is what it replaces: its state is
@@ -93,22 +100,16 @@ impl BalancerHost {
         self: &Arc<Self>,
         service: &ServiceName,
         strategy: &Arc<Strategy>,
+        checked: &Checked,
         node: &Arc<Node>,
         set: &Arc<EndpointSet>,
         previous: Option<&Balancer>,
     ) -> Result<Arc<Balancer>, Refusal> {
-        let (component, exports) = self.load(strategy)?;
-        let pre = self
-            .linker
-            .instantiate_pre(component.wasmtime())
-            .map_err(|error| Refusal::Instantiate(format!("{error:#}")))?;
         let spec = BalancerSpec {
             service: service.clone(),
             strategy: strategy.clone(),
-            component,
-            exports,
+            checked: checked.clone(),
             node: node.clone(),
-            pre,
         };
         let metrics = self.metrics.plugin(service.as_str(), strategy.name.as_str());
         let mut instance = self.first_instance(&spec, &metrics, set)?;
@@ -140,6 +141,11 @@ impl BalancerHost {
         Ok(balancer)
     }
 
+    /// Tries other endpoints on an instance aside, as [`Balancer::set_endpoints`] will do it live.
+    pub fn rehearse(&self, balancer: &Balancer, set: &Arc<EndpointSet>) -> Result<(), Refusal> {
+        self.first_instance(&balancer.spec, &balancer.metrics, set).map(|_| ())
+    }
+
     /// The instance that proves that the component can serve: it must survive a pick as well.
     fn first_instance(
         &self,
@@ -148,7 +154,7 @@ impl BalancerHost {
         set: &Arc<EndpointSet>,
     ) -> Result<Instance, Refusal> {
         let mut trial = self.instantiate(spec, metrics, set)?;
-        let request = spec.exports.wants_request.then(Box::default);
+        let request = spec.checked.exports.wants_request.then(Box::default);
         trial
             .pick(1, 0, request)
             .map_err(|fault| Refusal::Failed { export: "pick", fault: fault.to_string() })?;
@@ -174,7 +180,7 @@ impl BalancerHost {
             log: LogGate::new(limits.log_lines_per_second),
             metrics: metrics.clone(),
         };
-        let mut instance = Instance::new(&spec.pre, &spec.exports, limits, state)?;
+        let mut instance = Instance::new(&spec.checked.pre, &spec.checked.exports, limits, state)?;
         instance.configure(&spec.strategy.config_json)?;
         let set = if set.is_empty() { sample_set() } else { set.clone() };
         instance.set_endpoints(set)?;

@@ -15,12 +15,14 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-pub use build::{BalancerHost, BalancerSpec};
+pub use build::{BalancerHost, BalancerSpec, Checked};
 use instance::{Fault, Instance};
 use slots::{Checkout, Slots};
 use trip::{Transition, Trip};
 
 use crate::balance::{Ask, EndpointSet, Miss, RequestFacts, Selector};
+use super::state::Node;
+use crate::config::Strategy;
 use crate::telemetry::metrics::PluginMetrics;
 
 pub use instance::Outcome;
@@ -62,7 +64,7 @@ impl Selector for Balancer {
             self.host.ask_for_upkeep();
         }
         let instance = slot.instance();
-        let request = self.spec.exports.wants_request.then(|| Box::new((ask.request)()));
+        let request = self.spec.checked.exports.wants_request.then(|| Box::new((ask.request)()));
         let timed = instance.picks().is_multiple_of(TIMED_EVERY).then(Instant::now);
         let answer = instance.pick(ask.key, ask.tried.count() as u32, request);
         if let Some(begun) = timed {
@@ -126,7 +128,7 @@ impl Balancer {
 
     /// Tells the strategy how a try ended, if it exports `feedback`. `index` is a place in `set`.
     pub fn observe(&self, set: &Arc<EndpointSet>, index: usize, outcome: Outcome, latency_us: u32) {
-        if self.spec.exports.feedback.is_none() || self.status.is_tripped() {
+        if self.spec.checked.exports.feedback.is_none() || self.status.is_tripped() {
             return;
         }
         let Checkout::Ready(mut slot) = self.slots.checkout() else {
@@ -143,7 +145,7 @@ impl Balancer {
 
     /// Whether [`Balancer::observe`] does anything.
     pub fn wants_feedback(&self) -> bool {
-        self.spec.exports.feedback.is_some()
+        self.spec.checked.exports.feedback.is_some()
     }
 
     /// Rebuilds empty slots that were asked for, and probes a tripped strategy whose rest is over.
@@ -168,7 +170,7 @@ impl Balancer {
 
     /// What `snapshot` gives, from the first slot that answers.
     pub(crate) fn snapshot(&self) -> Option<Vec<u8>> {
-        self.spec.exports.handover.as_ref()?;
+        self.spec.checked.exports.handover.as_ref()?;
         (0..self.slots.len()).find_map(|index| self.slots.lock(index).as_mut()?.snapshot())
     }
 
@@ -185,6 +187,13 @@ impl Balancer {
     /// What this generation was built from.
     pub fn spec(&self) -> &BalancerSpec {
         &self.spec
+    }
+
+    /// Whether building from these would give the same again.
+    pub fn is_built_from(&self, strategy: &Strategy, checked: &Checked, node: &Node) -> bool {
+        *self.spec.strategy == *strategy
+            && *self.spec.node == *node
+            && self.spec.checked.component.digest() == checked.component.digest()
     }
 
     /// The counters of this strategy and service.
@@ -260,7 +269,7 @@ impl Balancer {
     fn try_picks(&self, instance: &mut Instance) -> Result<(), super::Refusal> {
         for _ in 0..PROBE_PICKS {
             let request =
-                self.spec.exports.wants_request.then(|| Box::new(RequestFacts::default()));
+                self.spec.checked.exports.wants_request.then(|| Box::new(RequestFacts::default()));
             instance.pick(1, 0, request).map_err(|fault| super::Refusal::Failed {
                 export: "pick",
                 fault: fault.to_string(),

@@ -77,6 +77,13 @@ impl Metrics {
         self.families.slow_clients.clone()
     }
 
+    /// Requests that are being served right now, over all routes.
+    pub fn requests_in_flight(&self) -> i64 {
+        let families = prometheus::core::Collector::collect(&self.families.in_flight);
+        let metrics = families.iter().flat_map(|family| family.get_metric());
+        metrics.map(|metric| metric.get_gauge().value() as i64).sum()
+    }
+
     /// Everything in Prometheus's text format.
     pub fn render(&self) -> String {
         let mut text = Vec::new();

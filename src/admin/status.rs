@@ -1,0 +1,78 @@
+//! What the admin API says about the process, as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// `GET /-/status`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    pub version: String,
+    pub process_id: u32,
+    pub started_unix_seconds: f64,
+    /// Plugin contracts that this proxy speaks.
+    pub contracts: Vec<String>,
+    pub last_reload: ReloadReport,
+    /// Addresses by name.
+    pub listeners: BTreeMap<String, String>,
+    /// Names, in order.
+    pub routes: Vec<String>,
+    pub services: BTreeMap<String, ServiceStatus>,
+}
+
+/// How the newest configuration was received.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReloadReport {
+    pub result: ReloadResult,
+    /// `start`, `file change`, `SIGHUP` or `POST /-/reload`.
+    pub cause: String,
+    pub unix_seconds: f64,
+    pub took_ms: f64,
+    /// Why it was refused.
+    pub reasons: Vec<String>,
+    /// Doubts that stop nothing.
+    pub warnings: Vec<String>,
+    /// What it changed.
+    pub changes: Vec<String>,
+    /// What waits for a restart.
+    pub needs_restart: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadResult {
+    Applied,
+    Refused,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ServiceStatus {
+    pub strategy: String,
+    pub plugin: PluginStatus,
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PluginStatus {
+    /// A file, or `built-in` and a name.
+    pub source: String,
+    pub sha256: String,
+    /// Instances that are ready to pick.
+    pub slots: usize,
+    pub memory_bytes: u64,
+    /// It rests after repeated failures; the fallback picks.
+    pub tripped: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EndpointStatus {
+    pub id: String,
+    pub address: String,
+    pub weight: u32,
+    pub zone: String,
+    pub region: String,
+    pub eligible: bool,
+    pub requests_in_flight: u32,
+    /// 0 = no sample yet.
+    pub latency_us: u32,
+}

@@ -1,0 +1,213 @@
+//! Making what a configuration asks for, aside from what serves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::names::Names;
+use crate::balance::{EndpointSet, EndpointState, Member, Spread};
+use crate::config::{self, Config, Listener, PluginSource, RouteAction, Strategy};
+use crate::model::{Endpoint, EndpointId, ListenerName, ServiceName};
+use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
+use crate::plugin::{EngineError, HotEngine, Library, Node, Refusal, Seeds};
+use crate::proxy::route::Route;
+use crate::proxy::tls::{CertificateError, Certificates};
+use crate::proxy::{PeerError, RouteTable, Service};
+use crate::telemetry::Metrics;
+
+/// Why a configuration that is valid in itself cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("strategies.{strategy}: plugin {plugin} {refusal} (used by service `{service}`)")]
+    Plugin { service: ServiceName, strategy: String, plugin: String, refusal: Refusal },
+    #[error("services.{service}.tls: {error}")]
+    Peer { service: ServiceName, error: PeerError },
+    #[error("listeners.{listener}.tls: {error}")]
+    Certificate { listener: ListenerName, error: CertificateError },
+    #[error("plugin engine: {0}")]
+    Engine(String),
+}
+
+/// What a configuration became. Nothing of it serves yet.
+pub(super) struct Built {
+    pub config: Arc<Config>,
+    pub node: Arc<Node>,
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    pub table: RouteTable,
+    pub certificates: BTreeMap<ListenerName, Certificates>,
+    /// Balancers that go on serving, with other endpoints.
+    pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
+}
+
+/// What serves now, for what is new to take over from.
+pub(super) type Serving = BTreeMap<ServiceName, Arc<Service>>;
+
+pub(super) struct Builder<'a> {
+    pub host: &'a Arc<BalancerHost>,
+    pub metrics: &'a Metrics,
+    pub names: &'a Names,
+    pub serving: &'a Serving,
+}
+
+impl Builder<'_> {
+    /// Builds everything, or says everything that cannot be built.
+    pub(super) fn build(&self, config: Arc<Config>) -> Result<Built, Vec<BuildError>> {
+        let mut errors = Vec::new();
+        let node = Arc::new(Node {
+            zone: config.server.zone.clone(),
+            region: config.server.region.clone(),
+        });
+        let mut certificates = BTreeMap::new();
+        for Listener { name, tls, .. } in &config.listeners {
+            match tls.as_ref().map(Certificates::load).transpose() {
+                Ok(loaded) => certificates.extend(loaded.map(|loaded| (name.clone(), loaded))),
+                Err(error) => {
+                    errors.push(BuildError::Certificate { listener: name.clone(), error });
+                }
+            }
+        }
+        let mut components = Components::default();
+        let mut to_tell = Vec::new();
+        let mut services = BTreeMap::new();
+        for (name, service) in &config.services {
+            let strategy = &config.strategies[&service.strategy];
+            let made = self.service(service, strategy, &node, &mut components, &mut to_tell);
+            match made {
+                Ok(made) => _ = services.insert(name.clone(), made),
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let table = self.table(&config, &services);
+        Ok(Built { config, node, services, table, certificates, to_tell })
+    }
+
+    fn table(&self, config: &Config, services: &Serving) -> RouteTable {
+        let routes = config.routes.iter().filter_map(|route| {
+            let service = match &route.action {
+                RouteAction::Forward { service, .. } => services.get(service).cloned(),
+                RouteAction::Redirect(_) => None,
+            };
+            let service_name = service.as_ref().map_or("", |s| s.config.name.as_str());
+            let metrics = self.metrics.route(service_name, route.name.as_str());
+            Route::new(route.clone(), service, metrics).map(Arc::new)
+        });
+        RouteTable::new(routes.collect())
+    }
+
+    fn service(
+        &self,
+        service: &Arc<config::Service>,
+        strategy: &Arc<Strategy>,
+        node: &Arc<Node>,
+        components: &mut Components,
+        to_tell: &mut Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
+    ) -> Result<Arc<Service>, BuildError> {
+        let refused = |refusal| BuildError::Plugin {
+            service: service.name.clone(),
+            strategy: strategy.name.to_string(),
+            plugin: match &strategy.source {
+                PluginSource::BuiltIn(name) => format!("`{name}`"),
+                PluginSource::File(path) => path.display().to_string(),
+            },
+            refusal,
+        };
+        let former = self.serving.get(&service.name);
+        let former_set = former.map(|former| former.upstreams().set.clone());
+        let set = Arc::new(endpoint_set(service, self.names, former_set.as_deref()));
+        let same_set = former_set.is_some_and(|former| former.lists_the_same(&set));
+
+        let checked = components.load(self.host, strategy).map_err(refused)?;
+        let goes_on = former
+            .map(|former| &former.balancer)
+            .filter(|balancer| balancer.is_built_from(strategy, &checked, node));
+        let balancer = match goes_on {
+            Some(balancer) if same_set => balancer.clone(),
+            Some(balancer) => {
+                self.host.rehearse(balancer, &set).map_err(refused)?;
+                to_tell.push((balancer.clone(), set.clone()));
+                balancer.clone()
+            }
+            None => {
+                let previous = former.map(|former| &*former.balancer);
+                let made = self.host.build(&service.name, strategy, &checked, node, &set, previous);
+                made.map_err(refused)?
+            }
+        };
+        // Certificates may have changed behind the same configuration: those are read again.
+        if let Some(former) = former
+            && same_set
+            && Arc::ptr_eq(&balancer, &former.balancer)
+            && former.config == *service
+            && service.upstream.tls.is_none()
+        {
+            return Ok(former.clone());
+        }
+        let spread = former.map_or_else(|| Arc::new(Spread::default()), |f| f.spread.clone());
+        Service::new(service.clone(), balancer, spread, set)
+            .map(Arc::new)
+            .map_err(|error| BuildError::Peer { service: service.name.clone(), error })
+    }
+}
+
+/// Components that were read in this build: each once, however many services use it.
+#[derive(Default)]
+struct Components(HashMap<PluginSource, Checked>);
+
+impl Components {
+    fn load(&mut self, host: &BalancerHost, strategy: &Strategy) -> Result<Checked, Refusal> {
+        if let Some(checked) = self.0.get(&strategy.source) {
+            return Ok(checked.clone());
+        }
+        let checked = host.load(strategy)?;
+        self.0.insert(strategy.source.clone(), checked.clone());
+        Ok(checked)
+    }
+}
+
+/// A service's endpoints with their addresses, taking over what is known of those that stay.
+pub(super) fn endpoint_set(
+    service: &config::Service,
+    names: &Names,
+    former: Option<&EndpointSet>,
+) -> EndpointSet {
+    EndpointSet::new(service.endpoints.iter().flat_map(|endpoint| {
+        names.addresses(&endpoint.host).into_iter().map(move |ip| {
+            let id = member_id(endpoint, ip);
+            let known = former.and_then(|former| former.state(&id));
+            let state = known.unwrap_or_else(|| Arc::new(EndpointState::default()));
+            let reported = |key: &str| endpoint.metadata.get(key).and_then(|v| v.parse().ok());
+            state.report(reported("load.cpu"), reported("load.memory"));
+            Member {
+                endpoint: Endpoint { id, ..endpoint.clone() },
+                address: SocketAddr::new(ip, endpoint.port),
+                state,
+            }
+        })
+    }))
+}
+
+/// A name may stand for many addresses, each of which is an endpoint of its own.
+fn member_id(endpoint: &Endpoint, ip: std::net::IpAddr) -> EndpointId {
+    if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
+        return endpoint.id.clone();
+    }
+    EndpointId::new(&format!("{}/{ip}", endpoint.id)).unwrap_or_else(|_| endpoint.id.clone())
+}
+
+/// Does what a reload does, short of serving: `proconsul check`.
+pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
+    let metrics = Metrics::new();
+    let engine_failed = |error: EngineError| vec![BuildError::Engine(error.to_string())];
+    let engine = HotEngine::new().map_err(engine_failed)?;
+    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
+    let host = BalancerHost::new(library, 1, Seeds::from_entropy(), metrics.clone())
+        .map_err(engine_failed)?;
+    let mut names = Names::default();
+    names.refresh(&super::names::hosts(&config), std::time::Instant::now()).await;
+    let serving = Serving::new();
+    let builder = Builder { host: &host, metrics: &metrics, names: &names, serving: &serving };
+    builder.build(Arc::new(config)).map(|_| ())
+}

@@ -1,0 +1,59 @@
+//! Ending: stop taking requests, let those in flight finish, go.
+
+use std::time::{Duration, Instant};
+
+use pingora_core::server::ExecutionPhase;
+use tokio::sync::broadcast;
+
+use crate::telemetry::Metrics;
+
+/// How long nothing must be in flight: a request may be on its way through the last open
+/// connections.
+const QUIET: Duration = Duration::from_millis(300);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Ends the process once it was told to stop and nothing is in flight, or after `drain_timeout`.
+///
+/// Pingora itself would sleep for the whole of its grace period, requests or not.
+pub(super) fn start(
+    mut phases: broadcast::Receiver<ExecutionPhase>,
+    metrics: Metrics,
+    drain_timeout: Duration,
+) -> std::io::Result<()> {
+    std::thread::Builder::new().name("drain".into()).spawn(move || {
+        loop {
+            match phases.blocking_recv() {
+                Ok(ExecutionPhase::ShutdownGracePeriod) => break,
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+        let left = wait_for_quiet(&metrics, drain_timeout);
+        if left > 0 {
+            tracing::warn!(cut_off = left, "drain time is over");
+        }
+        tracing::info!("stopped");
+        std::process::exit(0);
+    })?;
+    Ok(())
+}
+
+/// Returns how many requests were still in flight when the time was over.
+fn wait_for_quiet(metrics: &Metrics, drain_timeout: Duration) -> i64 {
+    let deadline = Instant::now() + drain_timeout;
+    tracing::info!(in_flight = metrics.requests_in_flight(), "draining");
+    let mut quiet_since = None;
+    loop {
+        let in_flight = metrics.requests_in_flight();
+        let now = Instant::now();
+        match in_flight {
+            0 if now >= *quiet_since.get_or_insert(now) + QUIET => return 0,
+            0 => {}
+            _ => quiet_since = None,
+        }
+        if now >= deadline {
+            return in_flight;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}

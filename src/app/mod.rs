@@ -1,0 +1,20 @@
+//! Assembly: from a validated configuration to a process that serves it, and from one
+//! configuration to the next while it serves.
+//!
+//! In reading order: [`names`] resolves endpoints' hosts; [`build`] makes everything that a
+//! configuration asks for, aside; [`world`] is what is in effect, and publishes; [`reloader`] goes
+//! from one to the next; [`watch`] notices that there is a next one; [`control`] is the loop that
+//! they run in; [`server`] starts pingora; [`drain`] ends it.
+
+mod build;
+mod control;
+mod drain;
+mod names;
+mod reloader;
+mod server;
+mod status;
+mod watch;
+mod world;
+
+pub use build::{BuildError, check};
+pub use server::{RunError, RunOptions, run};

@@ -1,0 +1,114 @@
+//! From one configuration to the next: load, build aside, publish; or refuse, and say why.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::world::World;
+use crate::admin::{ReloadReport, ReloadResult};
+use crate::config::{self, Loaded};
+use crate::plugin::builtin;
+
+/// Reads the configuration file of a running process.
+pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
+    let built_in: Vec<&str> = builtin::names().collect();
+    config::load(path, &|name| std::env::var(name).ok(), &built_in)
+}
+
+/// Reloads one configuration file into one world.
+pub(super) struct Reloader {
+    path: PathBuf,
+    /// Files and directories that the newest attempt depended on.
+    pub watch: Vec<PathBuf>,
+    /// What happened last.
+    pub last: ReloadReport,
+}
+
+impl Reloader {
+    pub(super) fn new(path: PathBuf, watch: Vec<PathBuf>, first: ReloadReport) -> Self {
+        Self { path, watch, last: first }
+    }
+
+    /// The file that is reloaded.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Tries once. Whatever fails, `world` goes on as it was.
+    pub(super) async fn reload(&mut self, world: &mut World, cause: &str) -> &ReloadReport {
+        let begun = Instant::now();
+        let outcome = self.attempt(world).await;
+        let took = begun.elapsed();
+        self.last = match outcome {
+            Ok(changed) => {
+                world.metrics.reload_succeeded(unix_seconds());
+                let needs_restart = changed.needs_restart;
+                let (changes, took_ms) = (changed.takes_effect.len(), took.as_millis() as u64);
+                tracing::info!(cause, changes, took_ms, "configuration reloaded");
+                for line in &needs_restart {
+                    tracing::warn!(change = line, "takes effect at a restart only");
+                }
+                let mut report = report(cause, ReloadResult::Applied, took);
+                report.changes = changed.takes_effect;
+                report.needs_restart = needs_restart;
+                report.warnings = changed.warnings;
+                report
+            }
+            Err(reasons) => {
+                world.metrics.reload_refused();
+                for reason in &reasons {
+                    tracing::error!(cause, reason, "configuration refused, the former one stays");
+                }
+                let mut report = report(cause, ReloadResult::Refused, took);
+                report.reasons = reasons;
+                // What waited for a restart before still does.
+                report.needs_restart.clone_from(&self.last.needs_restart);
+                report
+            }
+        };
+        &self.last
+    }
+
+    async fn attempt(&mut self, world: &mut World) -> Result<Changed, Vec<String>> {
+        let loaded = match load(&self.path) {
+            Ok(loaded) => loaded,
+            Err(refused) => {
+                self.watch = refused.watch;
+                return Err(refused.problems.iter().map(ToString::to_string).collect());
+            }
+        };
+        self.watch = loaded.watch;
+        let diff = config::diff(&world.config, &loaded.config);
+        let built = world.build(loaded.config).await;
+        let built = built.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        world.publish(built);
+        Ok(Changed {
+            takes_effect: diff.takes_effect,
+            needs_restart: diff.needs_restart,
+            warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+struct Changed {
+    takes_effect: Vec<String>,
+    needs_restart: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// A report of now.
+pub(super) fn report(cause: &str, result: ReloadResult, took: Duration) -> ReloadReport {
+    ReloadReport {
+        result,
+        cause: cause.to_owned(),
+        unix_seconds: unix_seconds(),
+        took_ms: took.as_secs_f64() * 1000.0,
+        reasons: Vec::new(),
+        warnings: Vec::new(),
+        changes: Vec::new(),
+        needs_restart: Vec::new(),
+    }
+}
+
+pub(super) fn unix_seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

@@ -1,0 +1,257 @@
+//! Starting: from a configuration file to a process that serves it until it is told to stop.
+
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use pingora_core::listeners::tls::TlsSettings;
+use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
+use pingora_core::protocols::TcpKeepalive;
+use pingora_core::server::configuration::{Opt, ServerConf};
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::listening;
+use tokio::sync::mpsc;
+
+use super::build::BuildError;
+use super::control::Control;
+use super::drain;
+use super::reloader::{Reloader, load, report, unix_seconds};
+use super::status::status;
+use super::world::{ListenerHandle, World};
+use crate::admin::{self, ReloadResult};
+use crate::balance::MAX_TRIES;
+use crate::config::{self, AccessLogTarget, Config, LogFormat, Refused};
+use crate::plugin::balancer::BalancerHost;
+use crate::plugin::{HotEngine, Library, Seeds};
+use crate::proxy::door::Door;
+use crate::proxy::{Gateway, RouteTable, Shared};
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::{Metrics, log};
+
+/// Reloads that may wait for their turn.
+const MAX_WAITING_RELOADS: usize = 16;
+
+/// How a process is started.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    pub config: PathBuf,
+    /// Take over the listeners of the process that runs already.
+    pub upgrade: bool,
+}
+
+/// Why a process cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Config(#[from] Refused),
+    #[error("{}", .0.iter().map(|e| format!("error: {e}")).collect::<Vec<_>>().join("\n"))]
+    Build(Vec<BuildError>),
+    #[error("error: {what}: {error}")]
+    System { what: String, error: io::Error },
+}
+
+impl RunError {
+    /// Whether it is the configuration that has to be mended.
+    pub fn is_config(&self) -> bool {
+        matches!(self, RunError::Config(_) | RunError::Build(_))
+    }
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
+    let what = what.into();
+    |error| RunError::System { what, error }
+}
+
+/// Serves until SIGTERM (drain), SIGINT (at once) or SIGQUIT (hand over to a new process).
+pub fn run(options: &RunOptions) -> Result<(), RunError> {
+    let loaded = load(&options.config)?;
+    let config = loaded.config;
+    log::start(&config.log.level, config.log.format == LogFormat::Json);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+
+    let control_runtime = runtime()?;
+    let metrics = Metrics::new();
+    let shared = Arc::new(Shared {
+        table: ArcSwap::from_pointee(RouteTable::default()),
+        unrouted: metrics.route("", ""),
+        access_log: ArcSwapOption::from(open_access_log(&config, &metrics)?.map(Arc::new)),
+    });
+    let host = plugin_host(&config, &metrics)?;
+    let world = control_runtime
+        .block_on(World::new(config, host, metrics.clone(), shared.clone()))
+        .map_err(RunError::Build)?;
+    metrics.reload_succeeded(unix_seconds());
+    let config = world.config.clone();
+
+    let mut server = pingora_server(&config, options)?;
+    for listener in &config.listeners {
+        let handle = &world.listeners[&listener.name];
+        server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
+    }
+    if options.upgrade {
+        ask_to_hand_over(&config);
+    }
+    server.bootstrap();
+    write_pid_file(&config)?;
+
+    let first = report("start", ReloadResult::Applied, Duration::ZERO);
+    let started = first.unix_seconds;
+    let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
+    let status = Arc::new(ArcSwap::from_pointee(status(&world, &first, started)));
+    let reloader = Reloader::new(options.config.clone(), loaded.watch, first);
+    let control = Control { world, reloader, requests, status: status.clone(), started };
+    spawn("control", move || control_runtime.block_on(control.run()))?;
+
+    if let Some(address) = config.admin.address {
+        let admin = admin::Admin { metrics: metrics.clone(), status, reload };
+        let listener = admin::bind(address).map_err(system(format!("admin.address {address}")))?;
+        let admin_runtime = runtime()?;
+        spawn("admin", move || admin_runtime.block_on(admin::serve(listener, admin)))?;
+    }
+    drain::start(server.watch_execution_phase(), metrics, config.server.drain_timeout)
+        .map_err(system("drain thread"))?;
+    for listener in &config.listeners {
+        let (name, address) = (listener.name.as_str(), listener.address);
+        tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
+    }
+    server.run(RunArgs::default());
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(system("runtime"))
+}
+
+fn spawn(
+    name: &'static str,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), RunError> {
+    let ended = move || {
+        if let Err(error) = work() {
+            tracing::error!(thread = name, %error, "ended, it should run as long as the process");
+        }
+    };
+    std::thread::Builder::new().name(name.into()).spawn(ended).map_err(system(name))?;
+    Ok(())
+}
+
+fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, RunError> {
+    let failed = |error: String| RunError::Build(vec![BuildError::Engine(error)]);
+    let engine = HotEngine::new().map_err(|error| failed(error.to_string()))?;
+    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
+    let threads = config.server.threads * config.listeners.len().max(1);
+    BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())
+        .map_err(|error| failed(error.to_string()))
+}
+
+fn open_access_log(config: &Config, metrics: &Metrics) -> Result<Option<AccessLog>, RunError> {
+    let (lines, dropped) = (config.access_log.queue_lines, metrics.access_log_dropped());
+    match &config.access_log.target {
+        AccessLogTarget::Off => Ok(None),
+        AccessLogTarget::Stdout => {
+            AccessLog::to_stdout(lines, dropped).map(Some).map_err(system("access_log"))
+        }
+        AccessLogTarget::File(path) => AccessLog::to_file(path, lines, dropped)
+            .map(Some)
+            .map_err(system(format!("access_log {}", path.display()))),
+    }
+}
+
+fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunError> {
+    let upgrade_socket = &config.server.upgrade_socket;
+    if let Some(directory) = upgrade_socket.parent() {
+        // Only this user may hand over sockets, or ask for them.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(system(format!("server.upgrade_socket {}", upgrade_socket.display())))?;
+    }
+    let drain_seconds = config.server.drain_timeout.as_secs() + 2;
+    let conf = ServerConf {
+        threads: config.server.threads,
+        work_stealing: false,
+        upgrade_sock: upgrade_socket.display().to_string(),
+        upgrade_sock_connect_accept_max_retries: Some(30),
+        upstream_keepalive_pool_size: config.server.upstream_pool_size,
+        max_retries: MAX_TRIES,
+        grace_period_seconds: Some(drain_seconds),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    };
+    let opt = Opt { upgrade: options.upgrade, ..Opt::default() };
+    Ok(Server::new_with_opt_and_conf(opt, conf))
+}
+
+fn listener_service(
+    server: &Server,
+    listener: &config::Listener,
+    handle: &ListenerHandle,
+    shared: &Arc<Shared>,
+    metrics: &Metrics,
+) -> listening::Service<Door> {
+    let gateway = Gateway::new(shared.clone(), handle.settings.clone());
+    let door = Door::new(
+        gateway,
+        &server.configuration,
+        handle.settings.clone(),
+        metrics.slow_clients(),
+    );
+    let mut service = listening::Service::new(listener.name.to_string(), door);
+    let keepalive = TcpKeepalive {
+        idle: Duration::from_secs(60),
+        interval: Duration::from_secs(10),
+        count: 6,
+        ..TcpKeepalive::default()
+    };
+    let mut socket = TcpSocketOptions::default();
+    socket.tcp_keepalive = Some(keepalive);
+    let mut endpoint = ListenerConfig::tcp(listener.address.to_string()).tcp_socket_options(socket);
+    if let (Some(tls), Some(resolver)) = (&listener.tls, &handle.certificates) {
+        endpoint = endpoint.tls(tls_settings(tls.h2, resolver.clone()));
+    }
+    service.add_listener(endpoint);
+    service
+}
+
+fn tls_settings(h2: bool, resolver: Arc<crate::proxy::tls::Resolver>) -> TlsSettings {
+    let mut settings =
+        TlsSettings::intermediate("", "").expect("pingora's rustls settings take any path");
+    settings.set_cert_resolver(resolver);
+    if h2 {
+        settings.enable_h2();
+    }
+    settings
+}
+
+fn write_pid_file(config: &Config) -> Result<(), RunError> {
+    let Some(path) = &config.server.pid_file else { return Ok(()) };
+    std::fs::write(path, format!("{}\n", std::process::id()))
+        .map_err(system(format!("server.pid_file {}", path.display())))
+}
+
+/// Sends SIGQUIT to the process that the pid file names, which then offers its sockets.
+fn ask_to_hand_over(config: &Config) {
+    let told = config.server.pid_file.as_deref().map(signal_running);
+    match told {
+        Some(Ok(pid)) => tracing::info!(pid, "asked the running process to hand over"),
+        Some(Err(error)) => tracing::warn!(%error, "send SIGQUIT to the running process yourself"),
+        None => tracing::info!("no server.pid_file: send SIGQUIT to the running process now"),
+    }
+}
+
+fn signal_running(pid_file: &Path) -> io::Result<i32> {
+    let text = std::fs::read_to_string(pid_file)?;
+    let number: i32 = text.trim().parse().map_err(io::Error::other)?;
+    let pid = rustix::process::Pid::from_raw(number)
+        .filter(|_| number > 1)
+        .ok_or_else(|| io::Error::other(format!("{number} is no process")))?;
+    rustix::process::kill_process(pid, rustix::process::Signal::QUIT)?;
+    Ok(number)
+}
