@@ -1,5 +1,5 @@
 //! Tree to schema. One error does not hide the next: what will not decode is reported and pruned,
-//! and decoding begins again without it, until all is said.
+//! what is missing is reported and filled in, and decoding begins again, until all is said.
 
 use serde::Deserialize;
 
@@ -12,8 +12,8 @@ use super::tree::{Located, Node, Value};
 
 /// Decodes what can be, and prunes the rest. `None` if there were too many problems to go on.
 pub fn decode(tree: &mut Node, problems: &mut Problems) -> Option<File> {
-    // Each round prunes something, so this ends; `MAX_PROBLEMS` bounds the rounds, as one without
-    // a report prunes a table that holds an earlier one.
+    // Each round prunes or fills in something, so this ends; `MAX_PROBLEMS` bounds the rounds, as
+    // one without a report follows from an earlier one.
     while !problems.is_full() {
         match File::deserialize(&*tree) {
             Ok(file) => return Some(file),
@@ -43,7 +43,10 @@ fn refuse(tree: &mut Node, path: KeyPath, kind: Kind, problems: &mut Problems) -
                 let Located { place, path, .. } = tree.locate(&path);
                 problems.push(Problem::new(place, path, format!("the key `{key}` is missing")));
             }
+            return tree.fill(&path, key);
         }
+        // No empty text, then: the table cannot be decoded without its key.
+        _ if tree.is_missing(&path) => return tree.prune(&path.parent(), None),
         // `{ headr = ".." }`: what is left once its unknown key is gone says nothing new.
         Kind::UnknownVariant { .. } if tree.pruned_within(&path) => {}
         Kind::UnknownVariant { allowed } => {

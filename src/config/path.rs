@@ -31,6 +31,11 @@ impl KeyPath {
         self.step(Step::Index(index))
     }
 
+    /// One step back up; the root's is the root.
+    pub fn parent(&self) -> Self {
+        Self(self.0.split_last().map(|(_, steps)| steps.to_vec()).unwrap_or_default())
+    }
+
     fn step(&self, step: Step) -> Self {
         let mut steps = self.0.clone();
         steps.push(step);

@@ -43,6 +43,9 @@ pub enum Value {
     Datetime(String),
     Array(Vec<Node>),
     Table(BTreeMap<String, Node>),
+    /// Stands in for a required key that is missing, once that is reported: as an empty text, so
+    /// that the rest of its table is checked all the same. Nothing more is said of it.
+    Missing,
 }
 
 /// What a path leads to.
@@ -77,6 +80,7 @@ impl Node {
             Value::Datetime(value) => value.clone(),
             Value::Array(_) => "an array".to_owned(),
             Value::Table(_) => "a table".to_owned(),
+            Value::Missing => "nothing".to_owned(),
         }
     }
 
@@ -108,18 +112,29 @@ impl Node {
 
     /// Hides what stands at a path from decoding. `false` if there is nothing, or the path is empty.
     pub fn prune(&mut self, path: &KeyPath, meant: Option<String>) -> bool {
-        let mut node = self;
-        for step in &path.0 {
-            match node.child_mut(step) {
-                Some(child) => node = child,
-                None => return false,
-            }
-        }
+        let Some(node) = self.find_mut(path) else { return false };
         let fresh = node.pruned.is_none() && !path.0.is_empty();
         if fresh {
             node.pruned = Some(Pruned { meant });
         }
         fresh
+    }
+
+    /// Puts [`Value::Missing`] where a table lacks a key. `false` if it is no table, or has it.
+    pub fn fill(&mut self, path: &KeyPath, key: &str) -> bool {
+        let Some(Node { value: Value::Table(entries), place, .. }) = self.find_mut(path) else {
+            return false;
+        };
+        let lacking = entries.get(key).is_none_or(|node| node.pruned.is_some());
+        if lacking {
+            entries.insert(key.to_owned(), Node::new(place.clone(), 0, Value::Missing));
+        }
+        lacking
+    }
+
+    /// Whether a path leads to [`Value::Missing`].
+    pub fn is_missing(&self, path: &KeyPath) -> bool {
+        matches!(self.locate(path).node, Some(Node { value: Value::Missing, .. }))
     }
 
     /// Whether one of these keys was written, if only misspelt or with a value that will not do:
@@ -163,6 +178,10 @@ impl Node {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn find_mut(&mut self, path: &KeyPath) -> Option<&mut Node> {
+        path.0.iter().try_fold(self, |node, step| node.child_mut(step))
     }
 
     fn child(&self, step: &Step) -> Option<&Node> {

@@ -44,21 +44,28 @@ impl<'a> Check<'a> {
         (self.problems, self.warnings, self.files)
     }
 
+    fn report(&mut self, at: &KeyPath, make: impl FnOnce() -> Problem) {
+        // What is missing was reported when it was filled in.
+        if !self.tree.is_missing(at) {
+            self.problems.push_with(make);
+        }
+    }
+
     /// The value at `at`, followed by `what`. Never put a value into `what`: it may be a secret.
     pub fn wrong(&mut self, at: &KeyPath, what: &str) {
-        self.problems.push_with(|| self.tree.problem(at, what));
+        self.report(at, || self.tree.problem(at, what));
     }
 
     /// The same, with what is allowed instead.
     pub fn refuse(&mut self, at: &KeyPath, what: &str, allowed: &str) {
-        self.problems.push_with(|| self.tree.problem(at, what).allowed(allowed));
+        self.report(at, || self.tree.problem(at, what).allowed(allowed));
     }
 
     /// A name that is none of `known`.
     pub fn unknown(&mut self, at: &KeyPath, what: &str, name: &str, mut known: Vec<&str>) {
         known.sort_unstable();
         known.dedup();
-        self.problems.push_with(|| {
+        self.report(at, || {
             let problem = self.tree.problem(at, what).suggest(nearest(name, known.iter().copied()));
             problem.allowed(listed(&known))
         });
@@ -66,7 +73,7 @@ impl<'a> Check<'a> {
 
     /// A problem of a table as a whole, whose value is not worth showing.
     pub fn lacks(&mut self, at: &KeyPath, what: &str) {
-        self.problems.push_with(|| {
+        self.report(at, || {
             let Located { place, path, .. } = self.tree.locate(at);
             Problem::new(place, path, what)
         });
@@ -126,7 +133,10 @@ impl<'a> Check<'a> {
     /// The path of a file that must exist, and that is watched.
     pub fn file(&mut self, at: &KeyPath, path: &str) -> PathBuf {
         let full = self.path(at, path);
-        if !path.is_empty() && !(self.around.is_file)(&full) {
+        if path.is_empty() {
+            return full;
+        }
+        if !(self.around.is_file)(&full) {
             self.wrong(at, &format!("is no file{}", self.looked_for(at, &full)));
         }
         self.files.insert(full.clone());

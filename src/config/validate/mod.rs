@@ -11,6 +11,7 @@ mod matcher;
 mod network;
 mod plugins;
 mod process;
+mod rewrite;
 mod route;
 mod service;
 mod strategy;

@@ -1,4 +1,5 @@
-//! `[[routes]]`: names and actions. What they match is `matcher`'s.
+//! `[[routes]]`: names and actions. What they match is `matcher`'s, what becomes of the path
+//! `rewrite`'s.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,11 +8,10 @@ use super::check::{Check, DAY, HOUR, MILLISECOND};
 use super::headers::edits;
 use super::matcher::{Paths, matcher, starts_with_slash};
 use super::network::host_pattern;
+use super::rewrite::rewrite;
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{
-    HostPattern, PathPattern, Redirect, Rewrite, Route, RouteAction, RouteTimeouts,
-};
+use crate::config::types::{HostPattern, Redirect, Rewrite, Route, RouteAction, RouteTimeouts};
 use crate::model::{RouteName, ServiceName};
 
 const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
@@ -137,37 +137,6 @@ fn service_name(text: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<Servi
     }
     check.unknown(at, "is no service", text, check.tree.keys(&declared));
     None
-}
-
-fn rewrite(
-    rewrite: schema::Rewrite,
-    matched: Option<&PathPattern>,
-    at: &KeyPath,
-    check: &mut Check<'_>,
-) -> Option<Rewrite> {
-    let schema::Rewrite { path, prefix, regex, replacement } = rewrite;
-    match (path, prefix, regex, replacement) {
-        (Some(path), None, None, None) => {
-            starts_with_slash(&path, &at.key("path"), check).then_some(Rewrite::Path(path))
-        }
-        (None, Some(prefix), None, None) => {
-            if !matches!(matched, None | Some(PathPattern::Prefix(_))) {
-                check.lacks(&at.key("prefix"), "needs a route with `path_prefix`");
-            }
-            starts_with_slash(&prefix, &at.key("prefix"), check).then_some(Rewrite::Prefix(prefix))
-        }
-        (None, None, Some(pattern), Some(replacement)) => {
-            let pattern = check.regex(&at.key("regex"), &pattern, false)?;
-            Some(Rewrite::Regex { pattern, replacement })
-        }
-        _ => {
-            if !check.tree.attempted(at, &["path", "prefix", "regex", "replacement"]) {
-                let what = "needs `path`, or `prefix`, or `regex` with `replacement`: exactly one";
-                check.lacks(at, what);
-            }
-            None
-        }
-    }
 }
 
 fn redirect(redirect: schema::Redirect, at: &KeyPath, check: &mut Check<'_>) -> Option<Redirect> {
