@@ -7,6 +7,4 @@ mod routes;
 mod status;
 
 pub use routes::{Admin, ReloadRequest, bind, serve};
-pub use status::{
-    EndpointStatus, PluginStatus, ReloadReport, ReloadResult, ServiceStatus, Status,
-};
+pub use status::{EndpointStatus, PluginStatus, ReloadReport, ReloadResult, ServiceStatus, Status};

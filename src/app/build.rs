@@ -31,7 +31,6 @@ pub enum BuildError {
 /// What a configuration became. Nothing of it serves yet.
 pub(super) struct Built {
     pub config: Arc<Config>,
-    pub node: Arc<Node>,
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     pub table: RouteTable,
     pub certificates: BTreeMap<ListenerName, Certificates>,
@@ -81,7 +80,7 @@ impl Builder<'_> {
             return Err(errors);
         }
         let table = self.table(&config, &services);
-        Ok(Built { config, node, services, table, certificates, to_tell })
+        Ok(Built { config, services, table, certificates, to_tell })
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {

@@ -89,7 +89,12 @@ impl Names {
             }
             Err(error) => {
                 let kept = before.as_ref().map_or(0, Vec::len);
-                tracing::warn!(host, error, kept, "name cannot be resolved, its last addresses stay");
+                tracing::warn!(
+                    host,
+                    error,
+                    kept,
+                    "name cannot be resolved, its last addresses stay"
+                );
                 (before.clone().unwrap_or_default(), now + RETRY)
             }
         };

@@ -79,7 +79,8 @@ impl Reloader {
         self.watch = loaded.watch;
         let diff = config::diff(&world.config, &loaded.config);
         let built = world.build(loaded.config).await;
-        let built = built.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let built =
+            built.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         world.publish(built);
         Ok(Changed {
             takes_effect: diff.takes_effect,

@@ -197,18 +197,14 @@ fn listener_service(
     metrics: &Metrics,
 ) -> listening::Service<Door> {
     let gateway = Gateway::new(shared.clone(), handle.settings.clone());
-    let door = Door::new(
-        gateway,
-        &server.configuration,
-        handle.settings.clone(),
-        metrics.slow_clients(),
-    );
+    let door =
+        Door::new(gateway, &server.configuration, handle.settings.clone(), metrics.slow_clients());
     let mut service = listening::Service::new(listener.name.to_string(), door);
     let keepalive = TcpKeepalive {
         idle: Duration::from_secs(60),
         interval: Duration::from_secs(10),
         count: 6,
-        ..TcpKeepalive::default()
+        user_timeout: Duration::ZERO, // the system's
     };
     let mut socket = TcpSocketOptions::default();
     socket.tcp_keepalive = Some(keepalive);

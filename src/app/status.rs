@@ -34,7 +34,8 @@ pub(super) fn status(world: &World, last_reload: &ReloadReport, started: f64) ->
 fn service_status(service: &Service) -> ServiceStatus {
     let balancer = &service.balancer;
     let spec = balancer.spec();
-    let endpoints = service.upstreams().set.members().iter().map(|member| EndpointStatus {
+    let upstreams = service.upstreams();
+    let endpoints = upstreams.set.members().iter().map(|member| EndpointStatus {
         id: member.endpoint.id.to_string(),
         address: member.address.to_string(),
         weight: member.endpoint.weight.get(),

@@ -132,7 +132,8 @@ fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
     for _ in 0..MAX_LINKS {
         directories.extend(at.parent().filter(|parent| parent.is_dir()).map(Path::to_owned));
         // Any component may be the link that is swapped: `..data` in a ConfigMap.
-        let link = at.ancestors().find_map(|part| Some((part.to_owned(), fs::read_link(part).ok()?)));
+        let link =
+            at.ancestors().find_map(|part| Some((part.to_owned(), fs::read_link(part).ok()?)));
         let Some((link, target)) = link else { break };
         let rest = at.strip_prefix(&link).map(Path::to_owned).unwrap_or_default();
         let parent = link.parent().unwrap_or(Path::new("/"));

@@ -49,8 +49,10 @@ impl World {
         let mut built = builder.build(config.clone())?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
-            let certificates =
-                built.certificates.remove(&listener.name).map(|loaded| Arc::new(Resolver::new(loaded)));
+            let certificates = built
+                .certificates
+                .remove(&listener.name)
+                .map(|loaded| Arc::new(Resolver::new(loaded)));
             let settings = Arc::new(ArcSwap::from_pointee(listener.clone()));
             listeners.insert(listener.name.clone(), ListenerHandle { settings, certificates });
         }
@@ -77,7 +79,7 @@ impl World {
 
     /// Puts what was built into effect: routes and services with one store, then the rest.
     pub(super) fn publish(&mut self, built: Built) {
-        let Built { config, node: _, services, table, certificates, to_tell } = built;
+        let Built { config, services, table, certificates, to_tell } = built;
         self.shared.table.store(Arc::new(table));
         for (balancer, set) in to_tell {
             balancer.set_endpoints(set);

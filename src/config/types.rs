@@ -108,6 +108,21 @@ pub struct PluginLimits {
     pub probe_after_max: Duration,
 }
 
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            pick_deadline: Duration::from_millis(10),
+            setup_deadline: Duration::from_secs(1),
+            memory_bytes: 16 << 20,
+            file_bytes: 16 << 20,
+            log_lines_per_second: 20,
+            trip_after: 5,
+            probe_after: Duration::from_secs(1),
+            probe_after_max: Duration::from_secs(60),
+        }
+    }
+}
+
 /// A socket that takes requests. Listeners cannot change while the process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {

@@ -43,15 +43,17 @@ impl HotEngine {
             .wasm_backtrace_max_frames(None);
         let engine = Engine::new(&config)?;
         let weak = engine.weak();
-        std::thread::Builder::new().name("plugin-epochs".into()).spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                clock::tick();
-                drop(engine);
-                std::thread::sleep(TICK);
-            }
-        })
-        .map_err(|error| EngineError(error.to_string()))?;
+        std::thread::Builder::new()
+            .name("plugin-epochs".into())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    clock::tick();
+                    drop(engine);
+                    std::thread::sleep(TICK);
+                }
+            })
+            .map_err(|error| EngineError(error.to_string()))?;
         Ok(Self { engine })
     }
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Size, Time};
+use crate::config::types::PluginLimits;
 
 /// Limits of every plugin; a strategy may have its own.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,16 +36,26 @@ pub struct Plugins {
 
 impl Default for Plugins {
     fn default() -> Self {
+        let PluginLimits {
+            pick_deadline,
+            setup_deadline,
+            memory_bytes,
+            file_bytes,
+            log_lines_per_second,
+            trip_after,
+            probe_after,
+            probe_after_max,
+        } = PluginLimits::default();
         Self {
             cache_directory: None,
-            pick_deadline: Time::from_millis(10),
-            setup_deadline: Time::from_secs(1),
-            memory_limit: Size(16 << 20),
-            file_limit: Size(16 << 20),
-            log_lines_per_second: 20,
-            trip_after: 5,
-            probe_after: Time::from_secs(1),
-            probe_after_max: Time::from_secs(60),
+            pick_deadline: Time(pick_deadline),
+            setup_deadline: Time(setup_deadline),
+            memory_limit: Size(memory_bytes as u64),
+            file_limit: Size(file_bytes),
+            log_lines_per_second,
+            trip_after,
+            probe_after: Time(probe_after),
+            probe_after_max: Time(probe_after_max),
         }
     }
 }

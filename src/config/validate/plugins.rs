@@ -43,17 +43,7 @@ pub fn plugins(plugins: schema::Plugins, at: &KeyPath, check: &mut Check<'_>) ->
         probe_after: Some(probe_after),
         probe_after_max: Some(probe_after_max),
     };
-    let nothing = PluginLimits {
-        pick_deadline: Duration::ZERO,
-        setup_deadline: Duration::ZERO,
-        memory_bytes: 0,
-        file_bytes: 0,
-        log_lines_per_second: 0,
-        trip_after: 0,
-        probe_after: Duration::ZERO,
-        probe_after_max: Duration::MAX,
-    };
-    let limits = limits(written, &nothing, at, check);
+    let limits = limits(written, &PluginLimits::default(), at, check);
     let cache_directory = match cache_directory {
         None => default_cache(check.around.variable),
         Some(path) if path.is_empty() => None,

@@ -20,8 +20,8 @@ use instance::{Fault, Instance};
 use slots::{Checkout, Slots};
 use trip::{Transition, Trip};
 
-use crate::balance::{Ask, EndpointSet, Miss, RequestFacts, Selector};
 use super::state::Node;
+use crate::balance::{Ask, EndpointSet, Miss, RequestFacts, Selector};
 use crate::config::Strategy;
 use crate::telemetry::metrics::PluginMetrics;
 

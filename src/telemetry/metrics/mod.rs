@@ -81,7 +81,7 @@ impl Metrics {
     pub fn requests_in_flight(&self) -> i64 {
         let families = prometheus::core::Collector::collect(&self.families.in_flight);
         let metrics = families.iter().flat_map(|family| family.get_metric());
-        metrics.map(|metric| metric.get_gauge().value() as i64).sum()
+        metrics.map(|metric| metric.get_gauge().get_value() as i64).sum()
     }
 
     /// Everything in Prometheus's text format.
