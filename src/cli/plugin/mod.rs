@@ -1,0 +1,6 @@
+//! `proconsul plugin …`: what a plugin's author types.
+//!
+//! These modules know cargo and the binary format of components, and nothing of the proxy.
+
+pub mod build;
+pub mod toolchain;
