@@ -1,6 +1,8 @@
 //! `proconsul plugin …`: make, look at, and try plugins.
 
+pub mod build;
 mod inspect;
+pub mod toolchain;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

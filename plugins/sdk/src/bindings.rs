@@ -1,0 +1,46 @@
+//! What `wit-bindgen` makes of the contract. `wit` beside this crate's manifest is a link to the
+//! contract itself, and packaging puts the files in its place: there is one text, and the crate
+//! carries it wherever it goes.
+//!
+//! Each optional export is a world of its own: `wit-component` joins the worlds that a module
+//! describes, so a strategy exports what it asked for and nothing else.
+#![allow(missing_docs, clippy::all)]
+
+pub mod balancer {
+    wit_bindgen::generate!({
+        path: ["wit/host", "wit/balancer"],
+        world: "proconsul:balancer/balancer",
+        generate_all,
+        pub_export_macro: true,
+        // A `cdylib` of this SDK has no constructors, and the check would be paid in each pick.
+        disable_run_ctors_once_workaround: true,
+    });
+}
+
+pub mod feedback {
+    wit_bindgen::generate!({
+        path: ["wit/host", "wit/balancer"],
+        inline: "
+            package proconsul:only-feedback;
+            world only-feedback { export proconsul:balancer/feedback@0.1.0; }
+        ",
+        world: "proconsul:only-feedback/only-feedback",
+        generate_all,
+        pub_export_macro: true,
+        disable_run_ctors_once_workaround: true,
+    });
+}
+
+pub mod handover {
+    wit_bindgen::generate!({
+        path: ["wit/host", "wit/balancer"],
+        inline: "
+            package proconsul:only-handover;
+            world only-handover { export proconsul:balancer/handover@0.1.0; }
+        ",
+        world: "proconsul:only-handover/only-handover",
+        generate_all,
+        pub_export_macro: true,
+        disable_run_ctors_once_workaround: true,
+    });
+}
