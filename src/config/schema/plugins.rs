@@ -10,7 +10,7 @@ use crate::config::types::PluginLimits;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Plugins {
-    /// Where compiled plugins are kept; only this user may read it. Default: `proconsul` in
+    /// Where compiled plugins are kept; only this user may read it. Default: `proconsul/plugins` in
     /// `$XDG_CACHE_HOME`, else in `~/.cache`. Empty: compile at each start.
     pub cache_directory: Option<String>,
     /// How long one pick may run before it is cut off and the built-in fallback picks. It must

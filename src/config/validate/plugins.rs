@@ -109,5 +109,5 @@ pub fn limits(
 fn default_cache(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let set = |name| variable(name).filter(|value| value.starts_with('/')).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
-    Some(cache.join("proconsul"))
+    Some(cache.join("proconsul/plugins"))
 }
