@@ -1,0 +1,25 @@
+//! Random: each endpoint equally likely, weights ignored.
+
+use proconsul_plugin::algorithms::{self, Strategy as _};
+use proconsul_plugin::{Endpoint, Loads, NoConfig, Strategy, random, view};
+
+struct Random(algorithms::Random);
+
+impl Strategy for Random {
+    type Config = NoConfig;
+
+    fn new(_: NoConfig) -> Result<Self, String> {
+        Ok(Self(algorithms::Random::new(random::seed())))
+    }
+
+    fn set_endpoints(&mut self, endpoints: Vec<Endpoint>) -> Result<(), String> {
+        self.0.set_endpoints(&view(&endpoints));
+        Ok(())
+    }
+
+    fn pick(&mut self, key: u64, attempt: u32) -> Option<u32> {
+        self.0.pick(key, attempt, &Loads)
+    }
+}
+
+proconsul_plugin::export!(Random);
