@@ -47,7 +47,11 @@ fn main() {
             }
         };
         let wasm = median_ns(&mut |key| balancer_pick(&balancer, &set, key));
-        println!("{:<34} {wasm:>10.0} {:>10} {bar:>8}", format!("{strategy}, {endpoints} {config}"), "");
+        println!(
+            "{:<34} {wasm:>10.0} {:>10} {bar:>8}",
+            format!("{strategy}, {endpoints} {config}"),
+            ""
+        );
     }
 }
 
@@ -63,7 +67,8 @@ fn median_ns(pick: &mut dyn FnMut(u64) -> usize) -> f64 {
     for _ in 0..BATCHES {
         let begun = Instant::now();
         for _ in 0..PICKS_A_BATCH {
-            key = key.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            key =
+                key.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             black_box(pick(key));
         }
         times.push(begun.elapsed());
@@ -97,17 +102,20 @@ fn build(
 }
 
 fn endpoints_of(count: usize) -> Arc<EndpointSet> {
-    Arc::new(EndpointSet::new((0..count).map(|index| Member {
-        endpoint: Endpoint {
-            id: EndpointId::new(&format!("10.0.{}.{}:80", index / 256, index % 256)).expect("a name"),
-            host: "127.0.0.1".into(),
-            port: 80,
-            weight: Weight::DEFAULT,
-            zone: String::new(),
-            region: String::new(),
-            metadata: BTreeMap::new(),
-        },
-        address: ([127, 0, 0, 1], 80).into(),
-        state: Arc::new(EndpointState::default()),
+    Arc::new(EndpointSet::new((0..count).map(|index| {
+        Member {
+            endpoint: Endpoint {
+                id: EndpointId::new(&format!("10.0.{}.{}:80", index / 256, index % 256))
+                    .expect("a name"),
+                host: "127.0.0.1".into(),
+                port: 80,
+                weight: Weight::DEFAULT,
+                zone: String::new(),
+                region: String::new(),
+                metadata: BTreeMap::new(),
+            },
+            address: ([127, 0, 0, 1], 80).into(),
+            state: Arc::new(EndpointState::default()),
+        }
     })))
 }
