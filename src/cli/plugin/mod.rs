@@ -1,7 +1,10 @@
 //! `proconsul plugin …`: make, look at, and try plugins.
 
 pub mod build;
+pub mod digest;
+pub mod dist;
 mod inspect;
+pub mod new;
 pub mod toolchain;
 
 use std::path::PathBuf;

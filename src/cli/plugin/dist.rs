@@ -1,0 +1,91 @@
+//! The components that are shipped: rebuilding them all, and noticing those that lag behind.
+
+use std::path::{Path, PathBuf};
+
+use super::build::{self, BuildError, Component};
+use super::digest::{self, DIST, DigestError, Entry, Manifest};
+use super::toolchain::Toolchain;
+
+/// The strategies that are shipped; each is a crate of this name under `plugins`.
+pub const SHIPPED: [&str; 11] = [
+    "consistent-hash",
+    "geographic",
+    "ip-hash",
+    "least-connections",
+    "least-load",
+    "maglev",
+    "random",
+    "response-time",
+    "round-robin",
+    "weighted-random",
+    "weighted-round-robin",
+];
+
+/// Why the shipped components could not be rebuilt or checked.
+#[derive(Debug, thiserror::Error)]
+pub enum DistError {
+    /// One does not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A source or the manifest could not be read or written.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+}
+
+/// Builds every shipped component from the sources of a checkout, into no folder yet.
+///
+/// `target_dir` is where cargo works; none = where it would work by itself.
+pub fn build(
+    toolchain: &Toolchain,
+    checkout: &Path,
+    target_dir: Option<&Path>,
+) -> Result<Vec<Component>, DistError> {
+    let folders: Vec<PathBuf> =
+        SHIPPED.iter().map(|name| checkout.join("plugins").join(name)).collect();
+    Ok(build::build_all(toolchain, &folders, target_dir)?)
+}
+
+/// Builds them, and puts them with their manifest into `plugins/dist`.
+pub fn rebuild(
+    toolchain: &Toolchain,
+    checkout: &Path,
+    target_dir: Option<&Path>,
+) -> Result<Manifest, DistError> {
+    let dist = checkout.join(DIST);
+    let mut manifest = Manifest::new();
+    for component in build(toolchain, checkout, target_dir)? {
+        let entry = Entry {
+            sources: digest::sources(checkout, &Path::new("plugins").join(&component.name))?,
+            component: digest::sha256(&component.bytes),
+            compiler: toolchain.version.clone(),
+        };
+        build::write(&component, &dist)?;
+        manifest.insert(component.name, entry);
+    }
+    digest::write(&dist.join("manifest.toml"), &manifest)?;
+    Ok(manifest)
+}
+
+/// What is wrong with `plugins/dist`, one line each; empty when nothing is.
+pub fn check(checkout: &Path) -> Result<Vec<String>, DistError> {
+    let dist = checkout.join(DIST);
+    let manifest = digest::read(&dist.join("manifest.toml"))?;
+    let mut wrong = Vec::new();
+    for name in SHIPPED {
+        let Some(entry) = manifest.get(name) else {
+            wrong.push(format!("{name}: is not in the manifest"));
+            continue;
+        };
+        if digest::sources(checkout, &Path::new("plugins").join(name))? != entry.sources {
+            wrong.push(format!("{name}: its sources have changed since it was built"));
+        }
+        match std::fs::read(dist.join(format!("{name}.wasm"))) {
+            Ok(bytes) if digest::sha256(&bytes) == entry.component => {}
+            Ok(_) => wrong.push(format!("{name}: is not the component that was built")),
+            Err(error) => wrong.push(format!("{name}: {error}")),
+        }
+    }
+    let unknown = manifest.keys().filter(|name| !SHIPPED.contains(&name.as_str()));
+    wrong.extend(unknown.map(|name| format!("{name}: is in the manifest and not shipped")));
+    Ok(wrong)
+}
