@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -33,6 +33,16 @@ pub struct Door {
 thread_local! {
     /// Set while a request is polled, when its header has arrived.
     static HEADER_ARRIVED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How far a request's header is.
+enum Header {
+    /// Nothing of it has been seen.
+    Awaited,
+    /// The connection has stirred; a deadline is set when it stirs again without completing it, so
+    /// that an ordinary request, whose header comes in one piece, pays for no timer.
+    Begun(Option<Pin<Box<tokio::time::Sleep>>>),
+    Arrived,
 }
 
 /// Notes that the request being polled on this thread has its header.
@@ -71,23 +81,31 @@ impl HttpServerApp for Door {
             session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
         }
         let mut request = self.proxy.process_new_http(session, shutdown);
-        let mut late =
-            pin!(pingora_timeout::sleep(limits.keepalive_timeout + limits.header_timeout));
-        let mut header_awaited = true;
+        let mut header = Header::Awaited;
         poll_fn(|cx| {
             HEADER_ARRIVED.set(false);
             let progress = request.as_mut().poll(cx);
-            if progress.is_ready() || !header_awaited {
+            if progress.is_ready() || matches!(header, Header::Arrived) {
                 return progress;
             }
             if HEADER_ARRIVED.get() {
-                header_awaited = false;
-                return Poll::Pending;
+                header = Header::Arrived;
             }
-            late.as_mut().poll(cx).map(|()| {
-                self.slow_clients.inc();
-                None
-            })
+            match &mut header {
+                Header::Arrived => Poll::Pending,
+                // Pingora's own keep-alive timer waits for the first byte.
+                Header::Awaited => {
+                    header = Header::Begun(None);
+                    Poll::Pending
+                }
+                Header::Begun(deadline) => {
+                    let late = || Box::pin(tokio::time::sleep(limits.header_timeout));
+                    deadline.get_or_insert_with(late).as_mut().poll(cx).map(|()| {
+                        self.slow_clients.inc();
+                        None
+                    })
+                }
+            }
         })
         .await
     }

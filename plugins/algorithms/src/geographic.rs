@@ -219,9 +219,10 @@ mod tests {
     #[test]
     fn a_near_zone_that_lost_endpoints_spills_to_its_region_first() {
         // Demand 9 / 3 zones = 3; one of it left bears 1 / (0.7 × 3) = 48 %.
-        check(&["a@r", "b@r", "b@r", "b@r", "b@r", "c@s", "c@s", "c@s", "c@s"], &[
-            48, 13, 13, 13, 13, 0, 0, 0, 0,
-        ]);
+        check(
+            &["a@r", "b@r", "b@r", "b@r", "b@r", "c@s", "c@s", "c@s", "c@s"],
+            &[48, 13, 13, 13, 13, 0, 0, 0, 0],
+        );
     }
 
     #[test]

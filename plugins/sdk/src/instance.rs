@@ -136,7 +136,10 @@ mod tests {
             r#"{"virtual_node": 10}"#,
             "unknown field `virtual_node`, expected `virtual_nodes` or `load_factor`",
         );
-        check(r#"{"virtual_nodes": "ten"}"#, "`virtual_nodes`: invalid type: string \"ten\", expected u32");
+        check(
+            r#"{"virtual_nodes": "ten"}"#,
+            "`virtual_nodes`: invalid type: string \"ten\", expected u32",
+        );
         check(
             r#"{"virtual_nodes": -1}"#,
             "`virtual_nodes`: invalid value: integer `-1`, expected u32",

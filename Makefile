@@ -1,0 +1,47 @@
+# Proconsul's everyday commands. Each installs what it misses first (as root through apt-get;
+# otherwise it says the line to type).
+
+CARGO ?= cargo
+# `make test` runs with cargo-nextest where it is installed, and with cargo's own runner where not.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+FRESH := $(CURDIR)/target/fresh-plugins
+
+.PHONY: help demo test bench plugins check-style build-deps test-deps bench-deps
+
+help:
+	@echo 'make demo     three backends, a proxy, and a file to edit'
+	@echo 'make test     rebuild the plugins from source, then run every test on the fresh ones'
+	@echo 'make bench    measure, print one table, write it to benches/RESULTS.md'
+	@echo 'make plugins  rebuild the strategies in plugins/dist'
+
+demo: build-deps
+	$(CARGO) run --bin proconsul -- demo
+
+test: build-deps test-deps
+	$(CARGO) run --bin proconsul -- plugin build --all plugins --out $(FRESH)
+ifeq ($(NEXTEST),yes)
+	PROCONSUL_PLUGIN_DIR=$(FRESH) $(CARGO) nextest run --workspace
+else
+	PROCONSUL_PLUGIN_DIR=$(FRESH) $(CARGO) test --workspace
+endif
+
+bench: build-deps bench-deps
+	$(CARGO) bench --bench table
+
+plugins: build-deps
+	$(CARGO) run --bin proconsul -- plugin build --all plugins --out plugins/dist --manifest
+
+check-style: build-deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+build-deps:
+	@scripts/need cc:gcc cmake:cmake
+	@scripts/need-wasm-target
+
+test-deps:
+	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl
+
+bench-deps:
+	@scripts/need curl:curl h2load:nghttp2-client nginx:nginx-light haproxy:haproxy \
+		valgrind:valgrind
