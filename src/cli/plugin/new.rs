@@ -23,7 +23,9 @@ pub enum NewError {
     #[error("{0} exists already; choose another name or folder")]
     Exists(PathBuf),
     /// The SDK is not where it should be.
-    #[error("{0} is not the SDK: it has no Cargo.toml. It is `plugins/sdk` in a checkout of Proconsul")]
+    #[error(
+        "{0} is not the SDK: it has no Cargo.toml. It is `plugins/sdk` in a checkout of Proconsul"
+    )]
     NoSdk(PathBuf),
     /// A file could not be written.
     #[error("{path}: {error}")]
@@ -126,7 +128,10 @@ mod tests {
         create("mine", dir.path(), &version()).unwrap();
         assert!(matches!(create("mine", dir.path(), &version()), Err(NewError::Exists(_))));
         for name in ["", "Mine", "1st", "a/b", "..", "a_b", "a-"] {
-            assert!(matches!(create(name, dir.path(), &version()), Err(NewError::Name(_))), "{name}");
+            assert!(
+                matches!(create(name, dir.path(), &version()), Err(NewError::Name(_))),
+                "{name}"
+            );
         }
     }
 
