@@ -24,6 +24,7 @@ mod service;
 pub mod tls;
 mod trace;
 
+pub use affinity::hash as affinity_key;
 pub use gateway::{Gateway, Shared};
 pub use peer::PeerError;
 pub use route::RouteTable;
