@@ -291,6 +291,9 @@ mod tests {
             assert_eq!(ring.find(hash), Some(searched % ring.points.len()));
         }
         assert_eq!(ring.find(u64::MAX), Some(0));
+        for (at, &point) in ring.points.iter().enumerate() {
+            assert_eq!(ring.find(point), Some(at), "a point is at its own place, not after it");
+        }
     }
 
     #[test]

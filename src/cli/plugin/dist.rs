@@ -89,3 +89,53 @@ pub fn check(checkout: &Path) -> Result<Vec<String>, DistError> {
     wrong.extend(unknown.map(|name| format!("{name}: is in the manifest and not shipped")));
     Ok(wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A checkout where everything fits.
+    fn checkout() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &[u8]| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for shared in ["plugins/sdk/Cargo.toml", "plugins/algorithms/Cargo.toml", "wit/a.wit"] {
+            write(shared, b"");
+        }
+        let mut manifest = Manifest::new();
+        for name in SHIPPED {
+            let folder = Path::new("plugins").join(name);
+            write(folder.join("Cargo.toml").to_str().unwrap(), b"");
+            write(&format!("{DIST}/{name}.wasm"), name.as_bytes());
+            let entry = Entry {
+                sources: digest::sources(dir.path(), &folder).unwrap(),
+                component: digest::sha256(name.as_bytes()),
+                compiler: String::new(),
+            };
+            manifest.insert(name.to_owned(), entry);
+        }
+        digest::write(&dir.path().join(DIST).join("manifest.toml"), &manifest).unwrap();
+        dir
+    }
+
+    #[test]
+    fn what_fits_is_not_complained_about_and_what_does_not_is() {
+        let dir = checkout();
+        assert_eq!(check(dir.path()).unwrap(), [""; 0]);
+
+        std::fs::write(dir.path().join("plugins/maglev/Cargo.toml"), "[lib]").unwrap();
+        std::fs::write(dir.path().join(DIST).join("random.wasm"), "other").unwrap();
+        std::fs::remove_file(dir.path().join(DIST).join("ip-hash.wasm")).unwrap();
+        let wrong = check(dir.path()).unwrap();
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        assert!(wrong[0].starts_with("ip-hash: "));
+        assert_eq!(wrong[1], "maglev: its sources have changed since it was built");
+        assert_eq!(wrong[2], "random: is not the component that was built");
+
+        std::fs::write(dir.path().join("wit/a.wit"), "package a:b;").unwrap();
+        assert!(check(dir.path()).unwrap().len() >= SHIPPED.len());
+    }
+}

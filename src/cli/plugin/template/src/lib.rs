@@ -28,7 +28,10 @@ impl Strategy for FillFirst {
         if max_active == 0 {
             return Err(String::from("`max_active` is 0; it must be 1 or more"));
         }
-        Ok(Self { max_active, endpoints: 0 })
+        Ok(Self {
+            max_active,
+            endpoints: 0,
+        })
     }
 
     fn set_endpoints(&mut self, endpoints: Vec<Endpoint>) -> Result<(), String> {
@@ -46,7 +49,12 @@ proconsul_plugin::export!(FillFirst);
 
 /// The decision by itself, so that it can be tested without a proxy. `attempt` counts the tries of one
 /// request: each is given one that the earlier ones were not.
-fn choose(endpoints: u32, max_active: u32, attempt: u32, active: impl Fn(u32) -> u32) -> Option<u32> {
+fn choose(
+    endpoints: u32,
+    max_active: u32,
+    attempt: u32,
+    active: impl Fn(u32) -> u32,
+) -> Option<u32> {
     let mut free = (0..endpoints).filter(|&index| active(index) < max_active);
     free.nth(attempt as usize)
 }
