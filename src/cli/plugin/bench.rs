@@ -224,6 +224,9 @@ fn print_table(plugin: &str, lines: &[Line]) {
         let missed = *missed as f64 / *picks as f64 * 100.0;
         println!("{endpoints:>9}  {plugin_ns:>7.0}  {native_ns:>19.1}  {missed:>14.1} %");
     }
+    if cfg!(debug_assertions) {
+        println!("\nThis proconsul is a debug build, and its own part of each pick unoptimised.");
+    }
 }
 
 fn print_json(plugin: &str, lines: &[Line]) {
@@ -238,5 +241,6 @@ fn print_json(plugin: &str, lines: &[Line]) {
         })
     };
     let lines: Vec<_> = lines.iter().map(line).collect();
-    println!("{:#}", json!({ "plugin": plugin, "sizes": lines }));
+    let optimised = !cfg!(debug_assertions);
+    println!("{:#}", json!({ "plugin": plugin, "optimised": optimised, "sizes": lines }));
 }

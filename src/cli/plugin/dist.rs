@@ -45,13 +45,13 @@ pub fn build(
     Ok(build::build_all(toolchain, &folders, target_dir)?)
 }
 
-/// Builds them, and puts them with their manifest into `plugins/dist`.
+/// Builds them, and puts them with their manifest into a folder, usually `plugins/dist`.
 pub fn rebuild(
     toolchain: &Toolchain,
     checkout: &Path,
+    out: &Path,
     target_dir: Option<&Path>,
 ) -> Result<Manifest, DistError> {
-    let dist = checkout.join(DIST);
     let mut manifest = Manifest::new();
     for component in build(toolchain, checkout, target_dir)? {
         let entry = Entry {
@@ -59,10 +59,10 @@ pub fn rebuild(
             component: digest::sha256(&component.bytes),
             compiler: toolchain.version.clone(),
         };
-        build::write(&component, &dist)?;
+        build::write(&component, out)?;
         manifest.insert(component.name, entry);
     }
-    digest::write(&dist.join("manifest.toml"), &manifest)?;
+    digest::write(&out.join("manifest.toml"), &manifest)?;
     Ok(manifest)
 }
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use super::new::{self, Sdk};
 use super::{build, dist, toolchain};
 
@@ -37,15 +39,26 @@ pub(super) fn build(folder: &Path, out: Option<&Path>) -> ExitCode {
     }))
 }
 
-/// Rebuilds the shipped components of a checkout.
-pub(super) fn dist(checkout: &Path) -> ExitCode {
-    let toolchain = match toolchain::find(checkout) {
-        Ok(toolchain) => toolchain,
-        Err(error) => return finish(Err(error)),
-    };
-    finish(dist::rebuild(&toolchain, checkout, None).map(|manifest| {
-        format!("{} components in {}", manifest.len(), checkout.join("plugins/dist").display())
-    }))
+/// Builds the components that are shipped, from the `plugins` folder of a checkout.
+pub(super) fn all(plugins: &Path, out: &Path, manifest: bool) -> ExitCode {
+    finish(
+        build_all(plugins, out, manifest)
+            .map(|count| format!("{count} components in {}", out.display())),
+    )
+}
+
+fn build_all(plugins: &Path, out: &Path, manifest: bool) -> anyhow::Result<usize> {
+    let plugins = plugins.canonicalize().with_context(|| plugins.display().to_string())?;
+    let checkout = plugins.parent().context("the `plugins` folder is not in a checkout")?;
+    let toolchain = toolchain::find(checkout)?;
+    if manifest {
+        return Ok(dist::rebuild(&toolchain, checkout, out, None)?.len());
+    }
+    let components = dist::build(&toolchain, checkout, None)?;
+    for component in &components {
+        build::write(component, out)?;
+    }
+    Ok(components.len())
 }
 
 fn finish(result: Result<String, impl std::fmt::Display>) -> ExitCode {
@@ -55,7 +68,7 @@ fn finish(result: Result<String, impl std::fmt::Display>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::config::PluginSource;
+use crate::plugin::builtin;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -40,14 +41,17 @@ pub enum Command {
     /// Compile a crate and make the component, `NAME.wasm`
     Build {
         /// The crate's folder
-        #[arg(default_value = ".", required_unless_present = "dist")]
+        #[arg(default_value = ".")]
         folder: PathBuf,
         /// Where the component goes; by default into the crate's folder
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Rebuild every shipped strategy of a checkout into its `plugins/dist`
-        #[arg(long, value_name = "CHECKOUT", conflicts_with_all = ["folder", "out"])]
-        dist: Option<PathBuf>,
+        /// Build every strategy that Proconsul ships, from the `plugins` folder of a checkout
+        #[arg(long, value_name = "PLUGINS", conflicts_with = "folder", requires = "out")]
+        all: Option<PathBuf>,
+        /// With --all: write beside them what they were built from, and by what
+        #[arg(long, requires = "all")]
+        manifest: bool,
     },
     /// Show a component's world, versions, imports, permissions, limits and size
     Inspect {
@@ -94,8 +98,10 @@ pub enum Command {
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
         Command::New { name, parent, sdk } => make::new(&name, &parent, sdk),
-        Command::Build { dist: Some(checkout), .. } => make::dist(&checkout),
-        Command::Build { folder, out, dist: None } => make::build(&folder, out.as_deref()),
+        Command::Build { all: Some(plugins), out: Some(out), manifest, .. } => {
+            make::all(&plugins, &out, manifest)
+        }
+        Command::Build { folder, out, .. } => make::build(&folder, out.as_deref()),
         Command::Inspect { plugin, json } => {
             with_source(&plugin, |source| inspect::inspect(&plugin, source, json))
         }
@@ -119,12 +125,13 @@ fn with_source(plugin: &str, run: impl FnOnce(&PluginSource) -> ExitCode) -> Exi
     }
 }
 
-/// A plugin as people name it: a path if it looks like one, else a built-in strategy.
+/// A plugin as people name it: a component file, a crate's folder, or a built-in strategy.
 fn source_of(plugin: &str) -> Result<PluginSource, String> {
     if plugin.ends_with(".wasm") {
         return Ok(PluginSource::File(plugin.into()));
     }
-    if plugin.contains('/') || plugin == "." || plugin == ".." {
+    let built_in = builtin::component(plugin).is_some();
+    if plugin.contains('/') || (!built_in && Path::new(plugin).is_dir()) {
         return component_in(Path::new(plugin)).map(PluginSource::File);
     }
     Ok(PluginSource::BuiltIn(plugin.to_owned()))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use toml::Spanned;
@@ -22,6 +23,9 @@ const MAX_PICKS: u64 = 10_000_000;
 
 /// Time at the beginning: long after the clock's zero, which averages take for "long ago".
 const BEGIN_MS: u32 = 1_000_000;
+
+/// Longer than in a proxy: a scenario says what is picked, and must say so on a busy machine as well.
+const PICK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What became of a scenario.
 #[derive(Debug, Default)]
@@ -150,7 +154,7 @@ fn spec(
         source: source.clone(),
         config_json,
         hash_on: crate::config::HashOn::None,
-        limits: PluginLimits::default(),
+        limits: PluginLimits { pick_deadline: PICK_DEADLINE, ..PluginLimits::default() },
     };
     let checked = host.load(&strategy)?;
     Ok(BalancerSpec {
