@@ -4,7 +4,13 @@
 
 mod mesh;
 
+#[path = "system/failover.rs"]
+mod failover;
 #[path = "system/framing.rs"]
 mod framing;
+#[path = "system/protocols.rs"]
+mod protocols;
 #[path = "system/routing.rs"]
 mod routing;
+#[path = "system/streaming.rs"]
+mod streaming;

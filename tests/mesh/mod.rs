@@ -7,7 +7,9 @@
 #![allow(dead_code, unused_imports)] // shared by several test binaries, each of which uses a part
 
 pub mod client;
+pub mod http2;
 pub mod proxy;
+pub mod tls;
 pub mod upstream;
 pub mod wait;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -41,6 +42,12 @@ impl std::fmt::Display for Upstream {
 /// A whole body.
 pub fn body(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
+}
+
+/// A body that is sent piece by piece, while the test says so.
+pub fn piecewise() -> (Sender<Bytes>, Body) {
+    let (sender, body) = Channel::new(16);
+    (sender, body.boxed())
 }
 
 impl Upstream {
