@@ -10,6 +10,7 @@
 
 mod binaries;
 mod client;
+mod endless;
 mod h2load;
 mod machine;
 mod measure;
