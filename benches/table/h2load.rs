@@ -9,11 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 /// Connections at a time.
-pub const CLIENTS: u32 = 64;
+const CLIENTS: u32 = 64;
+/// Connections at a time for a fixed rate. They send in step, and many would wait for each other.
+const RATE_CLIENTS: u32 = 8;
 
 /// Sends so many requests as fast as they are answered. An error unless all were answered well.
 pub fn requests(target: SocketAddr, count: u64) -> Result<()> {
-    let said = run(target, &["-n", &count.to_string()])?;
+    let said = run(target, CLIENTS, &["-n", &count.to_string()])?;
     ensure!(said.contains(&format!(" {count} succeeded, 0 failed")), "not all succeeded: {said}");
     ensure!(said.contains(&format!("status codes: {count} 2xx")), "not all are 2xx: {said}");
     Ok(())
@@ -28,10 +30,10 @@ pub fn at_rate(
 ) -> Result<Vec<f64>> {
     let log = directory.join("h2load.tsv");
     let _ = fs::remove_file(&log); // of the last run: h2load appends
-    let rate = (per_second / CLIENTS).to_string();
+    let rate = (per_second / RATE_CLIENTS).to_string();
     let seconds = duration.as_secs().to_string();
     let log_file = format!("--log-file={}", log.display());
-    run(target, &["--rps", &rate, "-D", &seconds, &log_file])?;
+    run(target, RATE_CLIENTS, &["--rps", &rate, "-D", &seconds, &log_file])?;
     // Begin, status and duration of each request.
     let mut took_us = Vec::new();
     for line in fs::read_to_string(&log)?.lines() {
@@ -44,9 +46,9 @@ pub fn at_rate(
     Ok(took_us)
 }
 
-fn run(target: SocketAddr, arguments: &[&str]) -> Result<String> {
+fn run(target: SocketAddr, clients: u32, arguments: &[&str]) -> Result<String> {
     let output = Command::new("h2load")
-        .args(["--h1", "-t", "1", "-c", &CLIENTS.to_string()])
+        .args(["--h1", "-t", "1", "-c", &clients.to_string()])
         .args(arguments)
         .arg(format!("http://{target}/"))
         .output()

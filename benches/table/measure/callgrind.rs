@@ -79,7 +79,8 @@ fn instructions_a_pick(bench: &Bench, side: &str) -> Result<f64> {
 fn slope(counts: [u64; 2], cost: impl Fn(u64) -> Result<u64>) -> Result<f64> {
     let [few, many] = counts;
     let (cost_of_few, cost_of_many) = (cost(few)?, cost(many)?);
-    Ok((cost_of_many as f64 - cost_of_few as f64) / (many - few) as f64)
+    ensure!(cost_of_many > cost_of_few, "{many} cost no more instructions than {few}");
+    Ok((cost_of_many - cost_of_few) as f64 / (many - few) as f64)
 }
 
 fn under_callgrind(command: &Command, out: &Path) -> Command {
