@@ -70,8 +70,17 @@ fn admit_http1(
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => Err(Rejection::Malformed("more than one Host")),
         (None, _) if header.version == Version::HTTP_11 => Err(Rejection::Malformed("no Host")),
+        (Some(host), _) if !host.as_bytes().iter().all(|&byte| may_be_in_host(byte)) => {
+            Err(Rejection::Malformed("a Host that is no host"))
+        }
         _ => Ok(()),
     }
+}
+
+/// Letters of a name, an address or a port (RFC 3986, section 3.2.2). Others end the host for some
+/// parsers and not for others.
+fn may_be_in_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 fn has_content_length(raw: &[u8]) -> bool {

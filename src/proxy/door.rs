@@ -61,7 +61,8 @@ impl Door {
         let config = listener.load();
         let mut options = HttpServerOptions::default();
         options.h2c = config.h2c;
-        options.keepalive_request_limit = Some(config.limits.keepalive_requests);
+        // Pingora counts what comes after the first.
+        options.keepalive_request_limit = Some(config.limits.keepalive_requests.saturating_sub(1));
         options.h2_idle_timeout = Some(config.limits.keepalive_timeout);
         let proxy = Arc::new(http_proxy(conf, gateway));
         Self { proxy, listener, options, slow_clients }
@@ -77,6 +78,7 @@ impl HttpServerApp for Door {
     ) -> Option<ReusedHttpStream> {
         let limits = self.listener.load().limits;
         session.set_read_timeout(Some(limits.header_timeout));
+        session.set_pipelining_enabled(true); // else a client's next request is dropped
         if session.get_keepalive().is_some() && !*shutdown.borrow() {
             session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
         }

@@ -1,6 +1,8 @@
-//! Header edits from the configuration: remove, then set, then add.
+//! Header edits: what concerns one hop only goes; then what the configuration says: remove, then
+//! set, then add.
 
-use http::{HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderName, HeaderValue, StatusCode};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::config::HeaderEdit;
@@ -45,6 +47,35 @@ fn apply(edit: &HeaderEdit, header: &mut impl Editable) -> pingora_core::Result<
         header.add(name, value)?;
     }
     Ok(())
+}
+
+/// Takes out of a response what concerned the upstream's connection alone (RFC 9110, section
+/// 7.6.1). Of a request pingora does the same.
+pub(super) fn strip_hop(header: &mut ResponseHeader) {
+    header.remove_header("keep-alive");
+    header.remove_header("proxy-connection");
+    if header.status == StatusCode::SWITCHING_PROTOCOLS {
+        return; // these two are the answer itself
+    }
+    let named: Vec<HeaderName> =
+        header.headers.get_all(CONNECTION).iter().flat_map(named).collect();
+    for name in named {
+        header.remove_header(&name);
+    }
+    header.remove_header(&CONNECTION);
+    header.remove_header(&UPGRADE);
+}
+
+/// The headers that a `Connection` names, but for those that its sender may not take away.
+fn named(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    const NO_HEADERS: [&[u8]; 2] = [b"keep-alive", b"close"];
+    connection
+        .as_bytes()
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !NO_HEADERS.iter().any(|other| name.eq_ignore_ascii_case(other)))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
+        .filter(|name| name != CONTENT_LENGTH && name != TRANSFER_ENCODING)
 }
 
 /// Edits a request on its way to the upstream.

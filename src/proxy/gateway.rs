@@ -102,6 +102,11 @@ impl Gateway {
         }
         route.metrics.in_flight.inc();
         context.route = Some(route.clone());
+        if let Some((_, service, upstreams)) = placed(context)
+            && upstreams.set.is_empty()
+        {
+            return Err(Rejection::NoEndpoint(service.config.name.clone()));
+        }
         match (context.body_limit, content_length(header)) {
             (Some(limit), Some(length)) if length > limit => Err(Rejection::BodyTooLarge { limit }),
             _ => Ok(()),
@@ -326,6 +331,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        edit::strip_hop(response);
         let Inner { route, upstreams, placement, .. } = &mut **context;
         if let (Some(route), Some(upstreams)) = (route, upstreams)
             && let Target::Service(service) = &route.target
@@ -372,6 +378,7 @@ impl ProxyHttp for Gateway {
         let unanswered = session.response_written().is_none();
         if let (Some(rejection), true, Some(names)) = (&rejection, unanswered, &context.names) {
             let id = names.request_id.clone();
+            session.set_keepalive(None); // pingora closes after a failure: say so
             if let Err(error) = respond(session, rejection, &id).await {
                 tracing::debug!(%error, "client left before it was told");
             }

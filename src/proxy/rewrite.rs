@@ -31,7 +31,8 @@ pub(super) fn rewrite(
         new.insert(0, '/');
     }
     if let Some(query) = query {
-        new.push('?');
+        // A replacement may bring a query of its own.
+        new.push(if new.contains('?') { '&' } else { '?' });
         new.push_str(query);
     }
     Some(new)
@@ -65,5 +66,13 @@ mod tests {
         let pattern = PathPattern::Prefix("/".into());
         let new = rewrite(&rule, &pattern, "/u/7/x", Some("a=b"));
         assert_eq!(new.as_deref(), Some("/users/7/x?a=b"));
+    }
+
+    #[test]
+    fn a_query_joins_the_replacements_own() {
+        let rule = Rewrite::Path("/users?id=7".into());
+        let new = |query| rewrite(&rule, &PathPattern::Exact("/u".into()), "/u", query);
+        assert_eq!(new(Some("a=b")).as_deref(), Some("/users?id=7&a=b"));
+        assert_eq!(new(None).as_deref(), Some("/users?id=7"));
     }
 }

@@ -142,7 +142,11 @@ impl Paths {
             if let Some(route) = candidates.and_then(|c| first_fit(c, question)) {
                 return Some(route);
             }
-            prefix = &prefix[..memchr::memrchr(b'/', prefix.as_bytes())?];
+            prefix = match memchr::memrchr(b'/', prefix.as_bytes()) {
+                Some(at) => &prefix[..at],
+                None if prefix.is_empty() => return None,
+                None => "", // `OPTIONS *` has no path, and `/` stands for any
+            };
         }
     }
 }

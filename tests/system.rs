@@ -1,0 +1,16 @@
+//! The real binary between real sockets: what operators and clients see, one theme a file.
+//!
+//! [`mesh`] starts upstreams and the proxy, each test its own, at addresses that no other test has.
+
+mod mesh;
+
+#[path = "system/failover.rs"]
+mod failover;
+#[path = "system/framing.rs"]
+mod framing;
+#[path = "system/protocols.rs"]
+mod protocols;
+#[path = "system/routing.rs"]
+mod routing;
+#[path = "system/streaming.rs"]
+mod streaming;
