@@ -4,8 +4,7 @@
 //! together; a client that drips it is cut off (slowloris).
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -21,6 +20,7 @@ use prometheus::IntCounter;
 
 use super::gateway::{Gateway, whole_seconds};
 use crate::config::Listener;
+use crate::telemetry::clock::coarse_ms;
 
 /// A listener's application.
 pub struct Door {
@@ -37,11 +37,11 @@ thread_local! {
 
 /// How far a request's header is.
 enum Header {
-    /// Nothing of it has been seen.
-    Awaited,
-    /// The connection has stirred; a deadline is set when it stirs again without completing it, so
-    /// that an ordinary request, whose header comes in one piece, pays for no timer.
-    Begun(Option<Pin<Box<tokio::time::Sleep>>>),
+    /// Not whole yet. Each piece that comes stirs the connection, which is when its age is looked at;
+    /// between two pieces pingora's own time-out waits. So no request pays for a timer here.
+    Awaited {
+        since_ms: u32,
+    },
     Arrived,
 }
 
@@ -83,7 +83,9 @@ impl HttpServerApp for Door {
             session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
         }
         let mut request = self.proxy.process_new_http(session, shutdown);
-        let mut header = Header::Awaited;
+        let patience = limits.keepalive_timeout + limits.header_timeout;
+        let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+        let mut header = Header::Awaited { since_ms: coarse_ms() };
         poll_fn(|cx| {
             HEADER_ARRIVED.set(false);
             let progress = request.as_mut().poll(cx);
@@ -93,20 +95,15 @@ impl HttpServerApp for Door {
             if HEADER_ARRIVED.get() {
                 header = Header::Arrived;
             }
-            match &mut header {
+            match &header {
                 Header::Arrived => Poll::Pending,
-                // Pingora's own keep-alive timer waits for the first byte.
-                Header::Awaited => {
-                    header = Header::Begun(None);
-                    Poll::Pending
+                Header::Awaited { since_ms }
+                    if coarse_ms().wrapping_sub(*since_ms) > patience_ms =>
+                {
+                    self.slow_clients.inc();
+                    Poll::Ready(None)
                 }
-                Header::Begun(deadline) => {
-                    let late = || Box::pin(tokio::time::sleep(limits.header_timeout));
-                    deadline.get_or_insert_with(late).as_mut().poll(cx).map(|()| {
-                        self.slow_clients.inc();
-                        None
-                    })
-                }
+                Header::Awaited { .. } => Poll::Pending,
             }
         })
         .await

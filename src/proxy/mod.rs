@@ -21,6 +21,7 @@ mod reject;
 mod rewrite;
 pub mod route;
 mod service;
+mod stamp;
 pub mod tls;
 mod trace;
 
