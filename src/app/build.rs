@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::names::Names;
 use crate::balance::{EndpointSet, EndpointState, Member, Spread};
-use crate::config::{self, Config, Listener, PluginSource, RouteAction, Strategy};
-use crate::model::{Endpoint, EndpointId, ListenerName, ServiceName};
+use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
+use crate::model::{Endpoint, EndpointId, ListenerName, ServiceName, StrategyName};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
 use crate::plugin::{EngineError, HotEngine, Library, Node, Refusal, Seeds};
 use crate::proxy::route::Route;
@@ -19,13 +19,44 @@ use crate::telemetry::Metrics;
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("strategies.{strategy}: plugin {plugin} {refusal} (used by service `{service}`)")]
-    Plugin { service: ServiceName, strategy: String, plugin: String, refusal: Refusal },
+    Plugin {
+        service: ServiceName,
+        strategy: StrategyName,
+        plugin: String,
+        /// The service names it directly, without an entry in `[strategies]`.
+        direct: bool,
+        refusal: Refusal,
+    },
     #[error("services.{service}.tls: {error}")]
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
     Certificate { listener: ListenerName, error: CertificateError },
     #[error("plugin engine: {0}")]
     Engine(String),
+}
+
+impl BuildError {
+    /// The same, at its place in the configuration.
+    pub fn locate(&self, places: &Places) -> Problem {
+        match self {
+            BuildError::Plugin { service, strategy, plugin, direct, refusal } => {
+                let keys = match (direct, refusal) {
+                    (true, _) => ["services", service.as_str(), "strategy"],
+                    (_, Refusal::Declined { .. }) => ["strategies", strategy.as_str(), "config"],
+                    _ => ["strategies", strategy.as_str(), "plugin"],
+                };
+                let what = format!("plugin {plugin} {refusal} (used by service `{service}`)");
+                places.problem(&keys, &what)
+            }
+            BuildError::Peer { service, error } => {
+                places.problem(&["services", service.as_str(), "tls"], &error.to_string())
+            }
+            BuildError::Certificate { listener, error } => {
+                places.problem(&["listeners", listener.as_str(), "tls"], &error.to_string())
+            }
+            BuildError::Engine(error) => places.problem(&["plugins"], error),
+        }
+    }
 }
 
 /// What a configuration became. Nothing of it serves yet.
@@ -106,7 +137,8 @@ impl Builder<'_> {
     ) -> Result<Arc<Service>, BuildError> {
         let refused = |refusal| BuildError::Plugin {
             service: service.name.clone(),
-            strategy: strategy.name.to_string(),
+            strategy: strategy.name.clone(),
+            direct: matches!(&strategy.source, PluginSource::BuiltIn(name) if *name == strategy.name.as_str()),
             plugin: match &strategy.source {
                 PluginSource::BuiltIn(name) => format!("`{name}`"),
                 PluginSource::File(path) => path.display().to_string(),

@@ -79,8 +79,10 @@ impl Reloader {
         self.watch = loaded.watch;
         let diff = config::diff(&world.config, &loaded.config);
         let built = world.build(loaded.config).await;
-        let built =
-            built.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let places = &loaded.places;
+        let built = built.map_err(|errors| -> Vec<String> {
+            errors.iter().map(|error| error.locate(places).to_string()).collect()
+        })?;
         world.publish(built);
         Ok(Changed {
             takes_effect: diff.takes_effect,

@@ -15,7 +15,6 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::mpsc;
 
-use super::build::BuildError;
 use super::control::Control;
 use super::drain;
 use super::reloader::{Reloader, load, report, unix_seconds};
@@ -23,9 +22,9 @@ use super::status::status;
 use super::world::{ListenerHandle, World};
 use crate::admin::{self, ReloadResult};
 use crate::balance::MAX_TRIES;
-use crate::config::{self, AccessLogTarget, Config, LogFormat, Refused};
+use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
 use crate::plugin::balancer::BalancerHost;
-use crate::plugin::{HotEngine, Library, Seeds};
+use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::telemetry::access_log::AccessLog;
@@ -47,8 +46,10 @@ pub struct RunOptions {
 pub enum RunError {
     #[error(transparent)]
     Config(#[from] Refused),
-    #[error("{}", .0.iter().map(|e| format!("error: {e}")).collect::<Vec<_>>().join("\n"))]
-    Build(Vec<BuildError>),
+    #[error("{}", .0.iter().map(|problem| format!("error: {problem}")).collect::<Vec<_>>().join("\n"))]
+    Build(Vec<Problem>),
+    #[error("error: {0}")]
+    Engine(#[from] EngineError),
     #[error("error: {what}: {error}")]
     System { what: String, error: io::Error },
 }
@@ -84,7 +85,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let host = plugin_host(&config, &metrics)?;
     let world = control_runtime
         .block_on(World::new(config, host, metrics.clone(), shared.clone()))
-        .map_err(RunError::Build)?;
+        .map_err(|errors| {
+            RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
+        })?;
     metrics.reload_succeeded(unix_seconds());
     let config = world.config.clone();
 
@@ -142,12 +145,10 @@ fn spawn(
 }
 
 fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, RunError> {
-    let failed = |error: String| RunError::Build(vec![BuildError::Engine(error)]);
-    let engine = HotEngine::new().map_err(|error| failed(error.to_string()))?;
+    let engine = HotEngine::new()?;
     let library = Library::new(engine, config.plugins.cache_directory.as_deref());
     let threads = config.server.threads * config.listeners.len().max(1);
-    BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())
-        .map_err(|error| failed(error.to_string()))
+    Ok(BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())?)
 }
 
 fn open_access_log(config: &Config, metrics: &Metrics) -> Result<Option<AccessLog>, RunError> {
@@ -181,6 +182,8 @@ fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunEr
         upgrade_sock_connect_accept_max_retries: Some(30),
         upstream_keepalive_pool_size: config.server.upstream_pool_size,
         max_retries: MAX_TRIES,
+        // Tokio's timers for all: of a request's four, pingora's cost 1 000 instructions each.
+        fast_timeout_to_tokio_threshold_seconds: Some(0),
         grace_period_seconds: Some(drain_seconds),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()

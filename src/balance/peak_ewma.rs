@@ -34,6 +34,11 @@ impl PeakEwma {
         self.0.store(pack(next_us.max(1), now_ms), Ordering::Relaxed);
     }
 
+    /// Forgets what was, and takes `average_us` for the average. For simulations.
+    pub fn set(&self, average_us: u32, now_ms: u32) {
+        self.0.store(pack(average_us, now_ms), Ordering::Relaxed);
+    }
+
     /// The average in microseconds, decayed up to now; 0 = no sample yet.
     pub fn read_us(&self, now_ms: u32) -> u32 {
         let (average_us, last_ms) = unpack(self.0.load(Ordering::Relaxed));

@@ -32,9 +32,11 @@ pub(super) fn check(path: &Path, as_json: bool) -> ExitCode {
     };
     let (services, routes) = (loaded.config.services.len(), loaded.config.routes.len());
     if let Err(errors) = runtime.block_on(app::check(loaded.config)) {
+        let problems: Vec<Problem> =
+            errors.iter().map(|error| error.locate(&loaded.places)).collect();
         match as_json {
-            true => print_json(errors.iter().map(|error| json!({ "what": error.to_string() }))),
-            false => errors.iter().for_each(|error| eprintln!("error: {error}")),
+            true => print_json(problems.iter().map(problem_json)),
+            false => problems.iter().for_each(|problem| eprintln!("error: {problem}")),
         }
         return ExitCode::from(REFUSED);
     }

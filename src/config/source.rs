@@ -12,9 +12,10 @@ use super::decode::decode;
 use super::include::{self, Include};
 use super::merge::merge;
 use super::parse::{self, empty, parse};
+use super::path::KeyPath;
 use super::problem::{Place, Problem, Problems};
 use super::substitute::{Outside, substitute};
-use super::tree::Node;
+use super::tree::{Located, Node};
 use super::types::Config;
 use super::validate::{Surroundings, Validated, validate};
 
@@ -34,6 +35,22 @@ pub struct Loaded {
     pub watch: Vec<PathBuf>,
     /// Doubts that stop nothing.
     pub warnings: Vec<Problem>,
+    /// Where each key stands, for mistakes that show only when the configuration is put to work.
+    pub places: Places,
+}
+
+/// Where each key of a configuration stands in its files.
+#[derive(Debug)]
+pub struct Places(Node);
+
+impl Places {
+    /// A mistake at `keys`, or at the nearest key above them that is written.
+    pub fn problem(&self, keys: &[&str], what: &str) -> Problem {
+        let (first, rest) = keys.split_first().unwrap_or((&"", &[]));
+        let path = rest.iter().fold(KeyPath::root(first), |path, key| path.key(key));
+        let Located { place, path, node: _ } = self.0.locate(&path);
+        Problem::new(place, path, what)
+    }
 }
 
 /// A configuration that cannot take effect.
@@ -81,7 +98,9 @@ pub fn load(
     }
     let watch = files.watch.into_inner().into_iter().collect();
     match config {
-        Some(config) if problems.is_empty() => Ok(Loaded { config, watch, warnings }),
+        Some(config) if problems.is_empty() => {
+            Ok(Loaded { config, watch, warnings, places: Places(tree) })
+        }
         _ => Err(Refused { problems: problems.sorted(), watch }),
     }
 }

@@ -9,6 +9,7 @@ pub mod balancer;
 mod bindings;
 pub mod builtin;
 mod cache;
+mod clock;
 pub mod contract;
 mod engine;
 pub mod library;
@@ -18,6 +19,7 @@ mod refusal;
 mod seeds;
 mod state;
 
+pub use clock::SimulatedClock;
 pub use engine::{EngineError, HotEngine};
 pub use library::{Library, LoadedComponent};
 pub use refusal::Refusal;

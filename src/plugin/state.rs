@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bindings::{loads, log, node, random, request, types};
+use super::clock::Clock;
 use super::limits::Limiter;
 use super::log_gate::{LogGate, tame};
 use super::seeds::Seeds;
@@ -27,6 +28,8 @@ pub(super) struct HostState {
     pub(super) strategy: String,
     pub(super) node: Arc<Node>,
     pub(super) seeds: Seeds,
+    /// What averages are read against.
+    pub(super) clock: Clock,
     pub(super) log: LogGate,
     pub(super) metrics: Arc<PluginMetrics>,
 }
@@ -45,7 +48,7 @@ impl loads::Host for HostState {
     }
 
     fn latency_us(&mut self, index: u32) -> u32 {
-        self.member(index).map_or(0, |member| member.state.latency().read_us(coarse_ms()))
+        self.member(index).map_or(0, |member| member.state.latency().read_us(self.clock.now_ms()))
     }
 
     fn active_all(&mut self) -> Vec<u32> {

@@ -49,9 +49,9 @@ fn admit_http1(
     if memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r') {
         return Err(Rejection::Malformed("a line ends in LF without CR"));
     }
-    let mut lengths = header.headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(first) = lengths.next()
-        && (lengths.next().is_some() || !first.as_bytes().iter().all(u8::is_ascii_digit))
+    if let Some(length) = header.headers.get(header::CONTENT_LENGTH)
+        && (header.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
+            || !length.as_bytes().iter().all(u8::is_ascii_digit))
     {
         return Err(Rejection::Malformed("more than one Content-Length"));
     }

@@ -25,7 +25,8 @@ pub(super) fn key(hash_on: &HashOn, uri: &Uri, headers: &HeaderMap, client_ip: I
     }
 }
 
-fn hash(bytes: &[u8]) -> u64 {
+/// The key of a text; 0 for an empty one.
+pub fn hash(bytes: &[u8]) -> u64 {
     if bytes.is_empty() {
         return 0;
     }

@@ -4,8 +4,7 @@
 //! together; a client that drips it is cut off (slowloris).
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -21,6 +20,7 @@ use prometheus::IntCounter;
 
 use super::gateway::{Gateway, whole_seconds};
 use crate::config::Listener;
+use crate::telemetry::clock::coarse_ms;
 
 /// A listener's application.
 pub struct Door {
@@ -33,6 +33,16 @@ pub struct Door {
 thread_local! {
     /// Set while a request is polled, when its header has arrived.
     static HEADER_ARRIVED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How far a request's header is.
+enum Header {
+    /// Not whole yet. Each piece that comes stirs the connection, which is when its age is looked at;
+    /// between two pieces pingora's own time-out waits. So no request pays for a timer here.
+    Awaited {
+        since_ms: u32,
+    },
+    Arrived,
 }
 
 /// Notes that the request being polled on this thread has its header.
@@ -73,23 +83,28 @@ impl HttpServerApp for Door {
             session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
         }
         let mut request = self.proxy.process_new_http(session, shutdown);
-        let mut late =
-            pin!(pingora_timeout::sleep(limits.keepalive_timeout + limits.header_timeout));
-        let mut header_awaited = true;
+        let patience = limits.keepalive_timeout + limits.header_timeout;
+        let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+        let mut header = Header::Awaited { since_ms: coarse_ms() };
         poll_fn(|cx| {
             HEADER_ARRIVED.set(false);
             let progress = request.as_mut().poll(cx);
-            if progress.is_ready() || !header_awaited {
+            if progress.is_ready() || matches!(header, Header::Arrived) {
                 return progress;
             }
             if HEADER_ARRIVED.get() {
-                header_awaited = false;
-                return Poll::Pending;
+                header = Header::Arrived;
             }
-            late.as_mut().poll(cx).map(|()| {
-                self.slow_clients.inc();
-                None
-            })
+            match &header {
+                Header::Arrived => Poll::Pending,
+                Header::Awaited { since_ms }
+                    if coarse_ms().wrapping_sub(*since_ms) > patience_ms =>
+                {
+                    self.slow_clients.inc();
+                    Poll::Ready(None)
+                }
+                Header::Awaited { .. } => Poll::Pending,
+            }
         })
         .await
     }

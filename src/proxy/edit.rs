@@ -7,6 +7,9 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::config::HeaderEdit;
 
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
 /// A header that can be edited.
 trait Editable {
     fn remove(&mut self, name: &HeaderName);
@@ -52,17 +55,19 @@ fn apply(edit: &HeaderEdit, header: &mut impl Editable) -> pingora_core::Result<
 /// Takes out of a response what concerned the upstream's connection alone (RFC 9110, section
 /// 7.6.1). Of a request pingora does the same.
 pub(super) fn strip_hop(header: &mut ResponseHeader) {
-    header.remove_header("keep-alive");
-    header.remove_header("proxy-connection");
+    header.remove_header(&KEEP_ALIVE);
+    header.remove_header(&PROXY_CONNECTION);
     if header.status == StatusCode::SWITCHING_PROTOCOLS {
         return; // these two are the answer itself
     }
-    let named: Vec<HeaderName> =
-        header.headers.get_all(CONNECTION).iter().flat_map(named).collect();
-    for name in named {
-        header.remove_header(&name);
+    if header.headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> =
+            header.headers.get_all(CONNECTION).iter().flat_map(named).collect();
+        for name in named {
+            header.remove_header(&name);
+        }
+        header.remove_header(&CONNECTION);
     }
-    header.remove_header(&CONNECTION);
     header.remove_header(&UPGRADE);
 }
 

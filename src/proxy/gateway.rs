@@ -23,12 +23,13 @@ use super::client::Client;
 use super::context::{Context, Inner};
 use super::door::header_arrived;
 use super::edit;
-use super::forward::{self, Origin};
+use super::forward;
 use super::observe::observe;
 use super::redirect::{location, split_port};
 use super::reject::{Rejection, respond};
 use super::route::{Question, Route, RouteTable, Target};
 use super::service::{Service, Upstreams};
+use super::stamp::{Origin, stamp};
 use super::trace::Names;
 use crate::balance::RequestFacts;
 use crate::config::Listener;
@@ -111,6 +112,17 @@ impl Gateway {
             (Some(limit), Some(length)) if length > limit => Err(Rejection::BodyTooLarge { limit }),
             _ => Ok(()),
         }
+    }
+
+    fn stamp(&self, session: &mut Session, context: &Inner) -> Result<()> {
+        let (Some(client), Some(names)) = (&context.client, &context.names) else { return Ok(()) };
+        let header = session.req_header();
+        let host = match header.headers.get(header::HOST) {
+            Some(host) => Some(host.clone()),
+            None => header.uri.authority().and_then(|authority| authority.as_str().parse().ok()),
+        };
+        let origin = Origin { client, names, scheme: self.scheme, host };
+        stamp(session.req_header_mut(), &origin)
     }
 
     async fn redirect(&self, session: &mut Session, route: &Route) -> Result<bool> {
@@ -220,7 +232,10 @@ impl ProxyHttp for Gateway {
             return Ok(true);
         }
         match context.route.clone() {
-            Some(route) => self.redirect(session, &route).await,
+            Some(route) => match &route.target {
+                Target::Redirect(_) => self.redirect(session, &route).await,
+                Target::Service(_) => self.stamp(session, context).map(|()| false),
+            },
             None => Ok(false),
         }
     }
@@ -288,21 +303,14 @@ impl ProxyHttp for Gateway {
     // Phase 3: the request as the upstream sees it.
     async fn upstream_request_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
-        let (Some((route, service, _)), Some(client), Some(names)) =
-            (placed(context), &context.client, &context.names)
-        else {
+        let (Some((route, service, _)), Some(names)) = (placed(context), &context.names) else {
             return Ok(());
         };
-        let host = match session.req_header().headers.get(header::HOST) {
-            Some(host) => Some(host.clone()),
-            None => host_of(session.req_header()).parse().ok(),
-        };
-        let origin = Origin { client, names, scheme: self.scheme, host };
-        forward::prepare(request, &origin, route, &service.config)
+        forward::prepare(request, names, route, &service.config)
     }
 
     // Phase 4: the request's body, piece by piece.

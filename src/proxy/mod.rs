@@ -21,9 +21,11 @@ mod reject;
 mod rewrite;
 pub mod route;
 mod service;
+mod stamp;
 pub mod tls;
 mod trace;
 
+pub use affinity::hash as affinity_key;
 pub use gateway::{Gateway, Shared};
 pub use peer::PeerError;
 pub use route::RouteTable;

@@ -28,8 +28,10 @@ pub(super) fn location(rule: &Redirect, scheme: &str, host: &str, path_and_query
 
 /// Host and port of an authority; brackets stay with an IPv6 address.
 pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+    match memchr::memrchr2(b':', b']', authority.as_bytes()) {
+        Some(at) if authority.as_bytes()[at] == b':' => {
+            (&authority[..at], Some(&authority[at + 1..]))
+        }
         _ => (authority, None),
     }
 }

@@ -8,9 +8,9 @@
 //! Lookups are by hash: their cost depends on the request's own length, not on how many routes
 //! there are (patterns excepted: those of the matching host are tried one by one).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use http::{HeaderMap, Method};
 
 use super::service::Service;

@@ -1,6 +1,11 @@
 //! Names for a request: its `X-Request-Id`, and its place in a W3C trace.
 
-use http::{HeaderMap, HeaderValue};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -19,13 +24,19 @@ pub(super) struct Names {
 impl Names {
     /// Takes over what the client brought where it is well-formed, and makes the rest.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let brought_id = headers.get("x-request-id").filter(|value| is_request_id(value));
-        let brought_trace = headers.get("traceparent").filter(|value| is_traceparent(value));
-        let (high, low) = (fastrand::u64(1..), fastrand::u64(..));
+        let brought_id = headers.get(REQUEST_ID).filter(|value| is_request_id(value));
+        let brought_trace = headers.get(TRACEPARENT).filter(|value| is_traceparent(value));
+        let continues_trace = brought_trace.is_some();
+        if let (Some(id), Some(trace)) = (brought_id, brought_trace) {
+            return Self { request_id: id.clone(), traceparent: trace.clone(), continues_trace };
+        }
+        // A new request's id is its trace's: one number to look for. Both share one buffer.
+        let trace = begin_trace();
+        let id = || header_value(trace.slice(3..35));
         Self {
-            continues_trace: brought_trace.is_some(),
-            traceparent: brought_trace.cloned().unwrap_or_else(|| begin_trace(high, low)),
-            request_id: brought_id.cloned().unwrap_or_else(|| request_id(high, low)),
+            request_id: brought_id.cloned().unwrap_or_else(id),
+            traceparent: brought_trace.cloned().unwrap_or_else(|| header_value(trace.clone())),
+            continues_trace,
         }
     }
 
@@ -42,24 +53,17 @@ fn hex(into: &mut [u8], mut number: u64) {
     }
 }
 
-fn request_id(high: u64, low: u64) -> HeaderValue {
-    let mut id = [0; 32];
-    hex(&mut id[..16], high);
-    hex(&mut id[16..], low);
-    ascii(&id)
-}
-
 /// A new trace with a random id, sampled as nobody said otherwise.
-fn begin_trace(high: u64, low: u64) -> HeaderValue {
-    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
-    hex(&mut value[3..19], high);
-    hex(&mut value[19..35], low);
+fn begin_trace() -> Bytes {
+    let mut value = BytesMut::from(&b"00-00000000000000000000000000000000-0000000000000000-01"[..]);
+    hex(&mut value[3..19], fastrand::u64(1..));
+    hex(&mut value[19..35], fastrand::u64(..));
     hex(&mut value[36..52], fastrand::u64(1..));
-    ascii(&value)
+    value.freeze()
 }
 
-fn ascii(bytes: &[u8]) -> HeaderValue {
-    HeaderValue::from_bytes(bytes).expect("hex digits and dashes are a header value")
+fn header_value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).expect("hex digits and dashes are a header value")
 }
 
 fn is_request_id(value: &HeaderValue) -> bool {

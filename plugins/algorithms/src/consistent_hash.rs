@@ -221,17 +221,16 @@ impl Ring {
         }
         self.points.clear();
         self.points.resize(unsorted.len(), 0);
-        // Filling each bucket from its end leaves its beginning in the index.
-        for point in unsorted {
+        // Filling each bucket from its end leaves its beginning in the index; going backwards keeps
+        // points of the same place in the order of their owners.
+        for point in unsorted.into_iter().rev() {
             let bucket = &mut self.buckets[(point >> shift) as usize];
             *bucket -= 1;
             self.points[*bucket as usize] = point;
         }
         for bounds in self.buckets.windows(2) {
             let bucket = bounds[0] as usize..bounds[1] as usize;
-            if bucket.len() > 1 {
-                self.points[bucket].sort_unstable();
-            }
+            insertion_sort(&mut self.points[bucket]);
         }
     }
 
@@ -254,6 +253,16 @@ impl Ring {
     fn owners_from(&self, start: usize) -> impl Iterator<Item = u32> {
         let (before, after) = self.points.split_at(start);
         after.iter().chain(before).map(|point| (point & OWNER) as u32)
+    }
+}
+
+fn insertion_sort(points: &mut [u64]) {
+    for end in 1..points.len() {
+        let mut at = end;
+        while at > 0 && points[at - 1] > points[at] {
+            points.swap(at - 1, at);
+            at -= 1;
+        }
     }
 }
 
@@ -282,6 +291,9 @@ mod tests {
             assert_eq!(ring.find(hash), Some(searched % ring.points.len()));
         }
         assert_eq!(ring.find(u64::MAX), Some(0));
+        for (at, &point) in ring.points.iter().enumerate() {
+            assert_eq!(ring.find(point), Some(at), "a point is at its own place, not after it");
+        }
     }
 
     #[test]

@@ -94,8 +94,7 @@ fn cost(config: &LeastLoadConfig, facts: Facts, slowest_us: u32, weight: f64) ->
         (0, _) | (_, 0) => -1.0,
         (latency, slowest) => f64::from(latency) / f64::from(slowest),
     };
-    let parts =
-        [(config.cpu, facts.cpu), (config.memory, facts.memory), (config.latency, latency)];
+    let parts = [(config.cpu, facts.cpu), (config.memory, facts.memory), (config.latency, latency)];
     let (mut known, mut load) = (0.0, 0.0);
     for (part, used) in parts {
         // Not `used < 0.0`: a NaN from an instance must read as unknown too.

@@ -102,8 +102,7 @@ mod tests {
 
     #[test]
     fn an_unseen_one_is_tried_once_at_a_time() {
-        let mut host =
-            Table { latency_us: vec![10, 0], active: vec![0, 0], ..Table::default() };
+        let mut host = Table { latency_us: vec![10, 0], active: vec![0, 0], ..Table::default() };
         let mut strategy = strategy(&[1, 1]);
         assert_eq!(strategy.pick(0, 0, &host), Some(1));
         host.active[1] = 1;

@@ -23,7 +23,9 @@ impl Smooth {
         let most = self.total;
         self.credit = before
             .iter()
-            .map(|at| at.and_then(|at| old.get(at as usize).copied()).unwrap_or(0).clamp(-most, most))
+            .map(|at| {
+                at.and_then(|at| old.get(at as usize).copied()).unwrap_or(0).clamp(-most, most)
+            })
             .collect();
         self.credit.resize(weights.len(), 0);
         self.weights = weights;

@@ -127,18 +127,52 @@ pub fn moved_share<S: Strategy>(make: impl Fn() -> S, n: usize, gone: usize) -> 
 macro_rules! for_each_strategy {
     ($seed:expr, $make:ident => $body:expr) => {{
         let seed: u64 = $seed;
-        let near = || GeographicConfig { zone: "a".into(), region: "r".into(), ..Default::default() };
-        { let $make = || RoundRobin::new(seed); $body }
-        { let $make = || Random::new(seed); $body }
-        { let $make = || WeightedRandom::new(seed); $body }
-        { let $make = || WeightedRoundRobin::new(); $body }
-        { let $make = || LeastConnections::new(Default::default(), seed); $body }
-        { let $make = || ResponseTime::new(Default::default(), seed); $body }
-        { let $make = || LeastLoad::new(Default::default(), seed).unwrap(); $body }
-        { let $make = || IpHash::new(seed); $body }
-        { let $make = || ConsistentHash::new(Default::default(), seed).unwrap(); $body }
-        { let $make = || Maglev::new(MaglevConfig { table_size: Some(251) }, seed).unwrap(); $body }
-        { let $make = || Geographic::new(near()).unwrap(); $body }
+        let near =
+            || GeographicConfig { zone: "a".into(), region: "r".into(), ..Default::default() };
+        {
+            let $make = || RoundRobin::new(seed);
+            $body
+        }
+        {
+            let $make = || Random::new(seed);
+            $body
+        }
+        {
+            let $make = || WeightedRandom::new(seed);
+            $body
+        }
+        {
+            let $make = || WeightedRoundRobin::new();
+            $body
+        }
+        {
+            let $make = || LeastConnections::new(Default::default(), seed);
+            $body
+        }
+        {
+            let $make = || ResponseTime::new(Default::default(), seed);
+            $body
+        }
+        {
+            let $make = || LeastLoad::new(Default::default(), seed).unwrap();
+            $body
+        }
+        {
+            let $make = || IpHash::new(seed);
+            $body
+        }
+        {
+            let $make = || ConsistentHash::new(Default::default(), seed).unwrap();
+            $body
+        }
+        {
+            let $make = || Maglev::new(MaglevConfig { table_size: Some(251) }, seed).unwrap();
+            $body
+        }
+        {
+            let $make = || Geographic::new(near()).unwrap();
+            $body
+        }
     }};
 }
 

@@ -55,7 +55,8 @@ fn columns(weights: &[u64]) -> Vec<Column> {
     let height: u64 = weights.iter().sum();
     // Each weight times n, so that the mean is exactly one column's height.
     let mut left: Vec<u64> = weights.iter().map(|w| w * n).collect();
-    let mut columns: Vec<Column> = (0..n as u32).map(|i| Column { own: u32::MAX, other: i }).collect();
+    let mut columns: Vec<Column> =
+        (0..n as u32).map(|i| Column { own: u32::MAX, other: i }).collect();
     let (mut small, mut large) = (vec![], vec![]);
     for (i, &weight) in left.iter().enumerate() {
         if weight < height { small.push(i) } else { large.push(i) }

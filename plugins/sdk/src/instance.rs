@@ -1,12 +1,11 @@
-//! The one value behind a component's exports, and how a configuration becomes it.
+//! The one value behind a component's exports.
 //!
 //! The only file with `unsafe`: exports are functions without a receiver, so the strategy must live in
 //! a `static`, and a lock would be paid in each pick for nobody to wait on.
 
 use std::cell::UnsafeCell;
 
-use serde::de::DeserializeOwned;
-
+use crate::json;
 use crate::strategy::{Endpoint, Feedback, Handover, Outcome, Strategy};
 
 /// A place for one strategy.
@@ -33,7 +32,7 @@ impl<S: Strategy> Instance<S> {
 
     /// What the proxy calls first.
     pub fn configure(&self, config: &str) -> Result<(), String> {
-        *self.get() = Some(S::new(parse(config)?)?);
+        *self.get() = Some(S::new(json::parse(config)?)?);
         Ok(())
     }
 
@@ -81,69 +80,9 @@ impl<S: Strategy> Instance<S> {
     }
 }
 
-/// Reads the `config` table. The message names the key; where in the JSON it stood is left out, since
-/// what the operator wrote is TOML.
-pub fn parse<C: DeserializeOwned>(config: &str) -> Result<C, String> {
-    let mut json = serde_json::Deserializer::from_str(config);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.inner().to_string();
-        let message = message.rsplit_once(" at line ").map_or(&*message, |(message, _)| message);
-        // An unknown key is named by the message already; the path is that of the table around it.
-        if path == "." || message.contains(&format!("`{path}`")) {
-            return message.to_owned();
-        }
-        format!("`{path}`: {message}")
-    })
-}
-
 /// Compiles only for what `export!` accepts.
 pub const fn check_strategy<S: Strategy>() {}
 /// Compiles only for what `export!(…, feedback)` accepts.
 pub const fn check_feedback<S: Feedback>() {}
 /// Compiles only for what `export!(…, handover)` accepts.
 pub const fn check_handover<S: Handover>() {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::NoConfig;
-
-    #[derive(Debug, serde::Deserialize)]
-    #[serde(deny_unknown_fields, default)]
-    struct Config {
-        virtual_nodes: u32,
-        load_factor: f64,
-    }
-
-    impl Default for Config {
-        fn default() -> Self {
-            Self { virtual_nodes: 150, load_factor: 1.25 }
-        }
-    }
-
-    #[test]
-    fn absent_keys_have_their_defaults() {
-        let config: Config = parse(r#"{"virtual_nodes": 10}"#).unwrap();
-        assert_eq!((config.virtual_nodes, config.load_factor), (10, 1.25));
-        parse::<NoConfig>("{}").unwrap();
-    }
-
-    #[test]
-    fn mistakes_name_the_key_and_what_is_allowed() {
-        let check = |json, expected| assert_eq!(parse::<Config>(json).unwrap_err(), expected);
-        check(
-            r#"{"virtual_node": 10}"#,
-            "unknown field `virtual_node`, expected `virtual_nodes` or `load_factor`",
-        );
-        check(r#"{"virtual_nodes": "ten"}"#, "`virtual_nodes`: invalid type: string \"ten\", expected u32");
-        check(
-            r#"{"virtual_nodes": -1}"#,
-            "`virtual_nodes`: invalid value: integer `-1`, expected u32",
-        );
-        assert_eq!(
-            parse::<NoConfig>(r#"{"a": 1}"#).unwrap_err(),
-            "unknown field `a`, there are no fields"
-        );
-    }
-}

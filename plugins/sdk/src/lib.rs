@@ -58,6 +58,7 @@
 pub mod bindings;
 #[doc(hidden)]
 pub mod instance;
+mod json;
 pub mod log;
 mod strategy;
 

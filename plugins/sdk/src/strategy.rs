@@ -63,7 +63,10 @@ impl<'de> serde::Deserialize<'de> for NoConfig {
                 f.write_str("an empty table")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<NoConfig, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<NoConfig, A::Error> {
                 match map.next_key::<String>()? {
                     Some(key) => Err(serde::de::Error::unknown_field(&key, &[])),
                     None => Ok(NoConfig),

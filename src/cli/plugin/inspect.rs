@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::super::REFUSED;
-use crate::config::PluginLimits;
+use crate::config::{PluginLimits, PluginSource};
 use crate::plugin::contract::{self, BALANCER_PACKAGE, BALANCER_VERSION};
 use crate::plugin::{HotEngine, Library};
 
@@ -24,7 +24,7 @@ fn permission(import: &str) -> &'static str {
 }
 
 /// Prints what a component is. A component that would be refused is shown all the same.
-pub(super) fn inspect(plugin: &str, as_json: bool) -> ExitCode {
+pub(super) fn inspect(plugin: &str, source: &PluginSource, as_json: bool) -> ExitCode {
     let limits = PluginLimits::default();
     let engine = match HotEngine::new() {
         Ok(engine) => engine,
@@ -34,7 +34,7 @@ pub(super) fn inspect(plugin: &str, as_json: bool) -> ExitCode {
         }
     };
     let library = Library::new(engine.clone(), None);
-    let component = match library.load(&super::source_of(plugin), limits.file_bytes) {
+    let component = match library.load(source, limits.file_bytes) {
         Ok(component) => component,
         Err(refusal) => {
             eprintln!("error: {plugin} {refusal}");

@@ -1,21 +1,94 @@
-//! `proconsul plugin …`: make, look at, and try plugins.
+//! `proconsul plugin …`: make, look at, and try plugins, in the order in which an author does.
+
+pub mod new;
 
 pub mod build;
-mod inspect;
+pub mod digest;
+pub mod dist;
 pub mod toolchain;
 
-use std::path::PathBuf;
+mod inspect;
+
+mod scenario;
+mod test;
+
+mod bench;
+
+mod make;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::config::PluginSource;
+use crate::plugin::builtin;
+
 #[derive(Subcommand)]
 pub enum Command {
+    /// Make a crate for a strategy of one's own, which builds and passes its tests
+    New {
+        /// Its name: lower-case letters, digits and `-`
+        name: String,
+        /// The folder to make its folder in
+        #[arg(long, default_value = ".")]
+        parent: PathBuf,
+        /// The SDK's folder (`plugins/sdk` of a checkout); by default the checkout around the working
+        /// directory or this program, else the released one
+        #[arg(long)]
+        sdk: Option<PathBuf>,
+    },
+    /// Compile a crate and make the component, `NAME.wasm`
+    Build {
+        /// The crate's folder
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Where the component goes; by default into the crate's folder
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Build every strategy that Proconsul ships, from the `plugins` folder of a checkout
+        #[arg(long, value_name = "PLUGINS", conflicts_with = "folder", requires = "out")]
+        all: Option<PathBuf>,
+        /// With --all: write beside them what they were built from, and by what
+        #[arg(long, requires = "all")]
+        manifest: bool,
+    },
     /// Show a component's world, versions, imports, permissions, limits and size
     Inspect {
-        /// A component file, or the name of a built-in strategy
+        /// A component file, a crate's folder, or the name of a built-in strategy
         plugin: String,
         /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Play scenario files against a component
+    ///
+    /// Seed, loads and time are the files', so that a run is the same everywhere. Exits with 1 when a
+    /// scenario failed, with 3 when the component cannot serve at all.
+    Test {
+        /// A component file, a crate's folder, or the name of a built-in strategy
+        plugin: String,
+        /// Scenario files, or folders of them; by default `scenarios` beside the component
+        scenarios: Vec<PathBuf>,
+        /// Print the results as JSON
+        #[arg(long)]
+        json: bool,
+        /// Show what each step picked
+        #[arg(long, short, conflicts_with = "json")]
+        verbose: bool,
+    },
+    /// Measure what a pick costs, beside a native round-robin
+    Bench {
+        /// A component file, a crate's folder, or the name of a built-in strategy
+        plugin: String,
+        /// Numbers of endpoints to measure with
+        #[arg(long, value_delimiter = ',', default_value = "10,1000",
+              value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        endpoints: Vec<u32>,
+        /// The strategy's config, as TOML such as 'virtual_nodes = 300'
+        #[arg(long, default_value = "")]
+        config: String,
+        /// Print the results as JSON
         #[arg(long)]
         json: bool,
     },
@@ -24,15 +97,63 @@ pub enum Command {
 /// Runs a subcommand.
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
-        Command::Inspect { plugin, json } => inspect::inspect(&plugin, json),
+        Command::New { name, parent, sdk } => make::new(&name, &parent, sdk),
+        Command::Build { all: Some(plugins), out: Some(out), manifest, .. } => {
+            make::all(&plugins, &out, manifest)
+        }
+        Command::Build { folder, out, .. } => make::build(&folder, out.as_deref()),
+        Command::Inspect { plugin, json } => {
+            with_source(&plugin, |source| inspect::inspect(&plugin, source, json))
+        }
+        Command::Test { plugin, scenarios, json, verbose } => with_source(&plugin, |source| {
+            test::test(&plugin, source, &scenarios, test::Show { json, verbose })
+        }),
+        Command::Bench { plugin, endpoints, config, json } => with_source(&plugin, |source| {
+            let endpoints = endpoints.iter().map(|&count| count as usize).collect();
+            bench::bench(&plugin, source, &bench::Options { endpoints, config, json })
+        }),
     }
 }
 
-/// A plugin as people name it: a path if it looks like one, else a built-in strategy.
-fn source_of(plugin: &str) -> crate::config::PluginSource {
-    let path = PathBuf::from(plugin);
-    if plugin.ends_with(".wasm") || plugin.contains('/') {
-        return crate::config::PluginSource::File(path);
+fn with_source(plugin: &str, run: impl FnOnce(&PluginSource) -> ExitCode) -> ExitCode {
+    match source_of(plugin) {
+        Ok(source) => run(&source),
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
     }
-    crate::config::PluginSource::BuiltIn(plugin.to_owned())
+}
+
+/// A plugin as people name it: a component file, a crate's folder, or a built-in strategy.
+fn source_of(plugin: &str) -> Result<PluginSource, String> {
+    if plugin.ends_with(".wasm") {
+        return Ok(PluginSource::File(plugin.into()));
+    }
+    let built_in = builtin::component(plugin).is_some();
+    if plugin.contains('/') || (!built_in && Path::new(plugin).is_dir()) {
+        return component_in(Path::new(plugin)).map(PluginSource::File);
+    }
+    Ok(PluginSource::BuiltIn(plugin.to_owned()))
+}
+
+/// The component in a crate's folder, where `plugin build` puts it.
+fn component_in(folder: &Path) -> Result<PathBuf, String> {
+    let shown = folder.display();
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{shown}: {error}"))?;
+    let is_component = |path: &PathBuf| {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        path.extension().is_some_and(|extension| extension == "wasm") && !hidden
+    };
+    let mut components =
+        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(is_component);
+    match (components.next(), components.next()) {
+        (Some(component), None) => Ok(component),
+        (Some(_), Some(_)) => {
+            Err(format!("{shown} has several components; name the one that is meant"))
+        }
+        (None, _) => {
+            Err(format!("{shown} has no component; `proconsul plugin build {shown}` makes it"))
+        }
+    }
 }

@@ -24,7 +24,6 @@ const SIZE_UNITS: [(&str, u64); 4] =
     [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl Time {
-
     pub const fn from_secs(secs: u64) -> Self {
         Self(Duration::from_secs(secs))
     }

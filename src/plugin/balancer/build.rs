@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 
 use super::super::bindings::BalancerWithFeedback;
+use super::super::clock::{Clock, SimulatedClock};
 use super::super::contract::{self, BalancerExports};
 use super::super::engine::{EngineError, HotEngine};
 use super::super::library::{Library, LoadedComponent};
@@ -36,6 +37,7 @@ pub struct BalancerHost {
     linker: Linker<HostState>,
     threads: usize,
     seeds: Seeds,
+    clock: Clock,
     metrics: Metrics,
     live: Mutex<Vec<Weak<Balancer>>>,
     upkeep: Notify,
@@ -65,6 +67,26 @@ impl BalancerHost {
         seeds: Seeds,
         metrics: Metrics,
     ) -> Result<Arc<Self>, EngineError> {
+        Self::with_clock(library, threads, seeds, metrics, Clock::Coarse)
+    }
+
+    /// A host for one thread, where seeds and time are the caller's.
+    pub fn simulated(
+        library: Library,
+        seed: u64,
+        clock: SimulatedClock,
+    ) -> Result<Arc<Self>, EngineError> {
+        let clock = Clock::Simulated(clock);
+        Self::with_clock(library, 1, Seeds::fixed(seed), Metrics::new(), clock)
+    }
+
+    fn with_clock(
+        library: Library,
+        threads: usize,
+        seeds: Seeds,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> Result<Arc<Self>, EngineError> {
         let mut linker = Linker::new(library.engine().wasmtime());
         BalancerWithFeedback::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         Ok(Arc::new(Self {
@@ -72,6 +94,7 @@ impl BalancerHost {
             linker,
             threads,
             seeds,
+            clock,
             metrics,
             live: Mutex::default(),
             upkeep: Notify::new(),
@@ -111,7 +134,7 @@ impl BalancerHost {
             checked: checked.clone(),
             node: node.clone(),
         };
-        let metrics = self.metrics.plugin(service.as_str(), strategy.name.as_str());
+        let metrics = self.metrics(&spec);
         let mut instance = self.first_instance(&spec, &metrics, set)?;
         if let Some(state) = previous.and_then(Balancer::snapshot)
             && let Err(error) = instance.restore(&state)
@@ -139,6 +162,11 @@ impl BalancerHost {
         balancer.note_memory();
         self.live.lock().push(Arc::downgrade(&balancer));
         Ok(balancer)
+    }
+
+    /// The counters of a strategy's work for its service.
+    pub(super) fn metrics(&self, spec: &BalancerSpec) -> Arc<PluginMetrics> {
+        self.metrics.plugin(spec.service.as_str(), spec.strategy.name.as_str())
     }
 
     /// Tries other endpoints on an instance aside, as [`Balancer::set_endpoints`] will do it live.
@@ -177,6 +205,7 @@ impl BalancerHost {
             strategy: spec.strategy.name.to_string(),
             node: spec.node.clone(),
             seeds: self.seeds.clone(),
+            clock: self.clock.clone(),
             log: LogGate::new(limits.log_lines_per_second),
             metrics: metrics.clone(),
         };

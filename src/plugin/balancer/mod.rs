@@ -7,6 +7,7 @@
 mod build;
 mod instance;
 mod slots;
+mod trial;
 mod trip;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::config::Strategy;
 use crate::telemetry::metrics::PluginMetrics;
 
 pub use instance::Outcome;
+pub use trial::{Trial, TrialOver};
 
 /// One pick in this many is timed.
 const TIMED_EVERY: u64 = 64;

@@ -1,0 +1,51 @@
+//! The measurements, one a file, in the order of the table.
+
+mod callgrind;
+mod cpu;
+mod hostile;
+mod latency;
+mod memory;
+mod obeys;
+mod pick;
+mod reloads;
+
+use anyhow::Result;
+
+use super::binaries::Binaries;
+use super::report::Row;
+
+/// What every measurement is given.
+pub struct Bench {
+    pub binaries: Binaries,
+    /// Few rounds.
+    pub quick: bool,
+}
+
+impl Bench {
+    /// How often, in a whole run or a quick one.
+    pub fn rounds(&self, whole: u32, quick: u32) -> u32 {
+        if self.quick { quick } else { whole }
+    }
+}
+
+/// One measurement: what the command line calls it, what it is, and the function that makes it.
+pub struct Measurement {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub run: fn(&Bench) -> Result<Vec<Row>>,
+}
+
+pub const ALL: &[Measurement] = &[
+    Measurement { name: "pick", what: "a pick", run: pick::run },
+    Measurement { name: "cpu", what: "CPU a request", run: cpu::run },
+    Measurement { name: "callgrind", what: "user instructions a request", run: callgrind::run },
+    Measurement { name: "reloads", what: "reloads under load", run: reloads::run },
+    Measurement {
+        name: "obeys",
+        what: "from saving to the first request that obeys",
+        run: obeys::run,
+    },
+    Measurement { name: "memory", what: "resident memory at rest", run: memory::run },
+    Measurement { name: "hostile", what: "a plugin that never returns", run: hostile::run },
+    Measurement { name: "latency", what: "latency at a fixed rate", run: latency::run },
+];

@@ -1,0 +1,75 @@
+//! `proconsul plugin new` and `proconsul plugin build`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::new::{self, Sdk};
+use super::{build, dist, toolchain};
+
+/// Makes a crate, and says what to type next.
+pub(super) fn new(name: &str, parent: &Path, sdk: Option<PathBuf>) -> ExitCode {
+    let sdk = sdk.map_or_else(find_sdk, Sdk::Path);
+    finish(new::create(name, parent, &sdk).map(|folder| {
+        let folder = folder.display();
+        format!(
+            "{folder}: a strategy to change to your own. Next:\n    \
+             proconsul plugin build {folder}\n    proconsul plugin test {folder}"
+        )
+    }))
+}
+
+fn find_sdk() -> Sdk {
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_default();
+    Sdk::find(&[&here, &program])
+}
+
+/// Builds one crate's component.
+pub(super) fn build(folder: &Path, out: Option<&Path>) -> ExitCode {
+    let toolchain = match toolchain::find(folder) {
+        Ok(toolchain) => toolchain,
+        Err(error) => return finish(Err(error)),
+    };
+    let built = build::build(&toolchain, folder, None);
+    finish(built.and_then(|component| {
+        let path = build::write(&component, out.unwrap_or(folder))?;
+        Ok(format!("{}: {} bytes", path.display(), component.bytes.len()))
+    }))
+}
+
+/// Builds the components that are shipped, from the `plugins` folder of a checkout.
+pub(super) fn all(plugins: &Path, out: &Path, manifest: bool) -> ExitCode {
+    finish(
+        build_all(plugins, out, manifest)
+            .map(|count| format!("{count} components in {}", out.display())),
+    )
+}
+
+fn build_all(plugins: &Path, out: &Path, manifest: bool) -> anyhow::Result<usize> {
+    let plugins = plugins.canonicalize().with_context(|| plugins.display().to_string())?;
+    let checkout = plugins.parent().context("the `plugins` folder is not in a checkout")?;
+    let toolchain = toolchain::find(checkout)?;
+    if manifest {
+        return Ok(dist::rebuild(&toolchain, checkout, out, None)?.len());
+    }
+    let components = dist::build(&toolchain, checkout, None)?;
+    for component in &components {
+        build::write(component, out)?;
+    }
+    Ok(components.len())
+}
+
+fn finish(result: Result<String, impl std::fmt::Display>) -> ExitCode {
+    match result {
+        Ok(message) => {
+            println!("{message}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

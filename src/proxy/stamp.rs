@@ -1,0 +1,228 @@
+//! What a request says about itself beside what the client said: where it came from
+//! (`X-Forwarded-*`; `Forwarded`, RFC 7239) and what it is called.
+//!
+//! Stamped once, on the request itself, before pingora copies it for an upstream. Pingora keeps
+//! every name's spelling in a second map beside the headers; that map is dropped here, so that six
+//! more headers cost less than the copy of the second map did. Names then go upstream in pingora's
+//! usual spelling (`Host`, `User-Agent`) or in lower case, as HTTP lets them.
+
+use std::fmt::Write;
+use std::mem;
+use std::net::IpAddr;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora_core::Result;
+use pingora_http::RequestHeader;
+
+use super::client::Client;
+use super::trace::{Names, REQUEST_ID, TRACEPARENT, TRACESTATE};
+
+const FORWARDED: HeaderName = http::header::FORWARDED;
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Headers that a stamp adds at the most.
+const MAX_ADDED: usize = 6;
+
+/// How a request came in.
+pub(super) struct Origin<'a> {
+    pub client: &'a Client,
+    pub names: &'a Names,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Host as the client wrote it.
+    pub host: Option<HeaderValue>,
+}
+
+/// Stamps a request.
+pub(super) fn stamp(request: &mut RequestHeader, origin: &Origin<'_>) -> Result<()> {
+    // A target that the URI cannot give back is kept by pingora beside it, with the spellings.
+    if !request.raw_path().starts_with(b"/") || !request.raw_path_is_utf8() {
+        let mut headers = request.headers.clone();
+        write_headers(&mut headers, origin);
+        for name in [TRACESTATE, X_FORWARDED_HOST] {
+            if !headers.contains_key(&name) {
+                request.remove_header(&name);
+            }
+        }
+        for name in [
+            X_FORWARDED_FOR,
+            X_FORWARDED_HOST,
+            X_FORWARDED_PROTO,
+            FORWARDED,
+            REQUEST_ID,
+            TRACEPARENT,
+        ] {
+            if let Some(value) = headers.remove(&name) {
+                request.insert_header(name, value)?;
+            }
+        }
+        return Ok(());
+    }
+    let ends = request.send_end_stream();
+    let mut parts = Parts::from(mem::replace(request, RequestHeader::from(nothing())));
+    parts.headers.reserve(MAX_ADDED);
+    write_headers(&mut parts.headers, origin);
+    *request = RequestHeader::from(parts);
+    if let Some(ends) = ends {
+        request.set_send_end_stream(ends);
+    }
+    Ok(())
+}
+
+fn nothing() -> Parts {
+    http::Request::new(()).into_parts().0
+}
+
+/// Continues what a trusted peer says, and begins anew where a stranger does.
+fn write_headers(headers: &mut HeaderMap, origin: &Origin<'_>) {
+    let Origin { client: Client { peer_is_trusted, .. }, names, scheme, host } = origin;
+    let (mut peer, mut forwarded) = describe(origin);
+    let (mut says_proto, mut says_host) = (false, false);
+    if *peer_is_trusted {
+        peer = continued(headers, &X_FORWARDED_FOR, peer);
+        forwarded = continued(headers, &FORWARDED, forwarded);
+        says_proto = headers.contains_key(X_FORWARDED_PROTO);
+        says_host = headers.contains_key(X_FORWARDED_HOST);
+    }
+    headers.insert(X_FORWARDED_FOR, value(peer));
+    headers.insert(FORWARDED, value(forwarded));
+    if !says_proto {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+    match host {
+        _ if says_host => {}
+        Some(host) => _ = headers.insert(X_FORWARDED_HOST, host.clone()),
+        None => _ = headers.remove(X_FORWARDED_HOST),
+    }
+    headers.insert(REQUEST_ID, names.request_id.clone());
+    if !names.continues_trace {
+        headers.insert(TRACEPARENT, names.traceparent.clone());
+        headers.remove(TRACESTATE);
+    }
+}
+
+/// The peer's address, and the `Forwarded` element for this hop: one buffer, cut in two.
+fn describe(origin: &Origin<'_>) -> (Bytes, Bytes) {
+    let Origin { client: Client { peer_ip, .. }, scheme, host, .. } = origin;
+    let mut text = BytesMut::with_capacity(160);
+    put_ip(&mut text, *peer_ip);
+    let peer = text.split();
+    text.put_slice(b"for=");
+    match peer_ip {
+        IpAddr::V4(_) => text.put_slice(&peer),
+        IpAddr::V6(_) => {
+            text.put_slice(b"\"[");
+            text.put_slice(&peer);
+            text.put_slice(b"]\"");
+        }
+    }
+    if let Some(host) = host {
+        let host = host.as_bytes();
+        let is_token = |b: &u8| b.is_ascii_alphanumeric() || *b == b'.' || *b == b'-';
+        text.put_slice(b";host=");
+        match host.iter().all(is_token) {
+            true => text.put_slice(host),
+            false => {
+                text.put_u8(b'"');
+                text.extend(host.iter().filter(|b| !matches!(b, b'"' | b'\\')));
+                text.put_u8(b'"');
+            }
+        }
+    }
+    text.put_slice(b";proto=");
+    text.put_slice(scheme.as_bytes());
+    (peer.freeze(), text.freeze())
+}
+
+fn put_ip(text: &mut BytesMut, ip: IpAddr) {
+    match ip {
+        // By hand: the formatter costs more than the rest of the stamp.
+        IpAddr::V4(ip) => {
+            for (place, octet) in ip.octets().into_iter().enumerate() {
+                if place > 0 {
+                    text.put_u8(b'.');
+                }
+                if octet >= 100 {
+                    text.put_u8(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    text.put_u8(b'0' + octet / 10 % 10);
+                }
+                text.put_u8(b'0' + octet % 10);
+            }
+        }
+        IpAddr::V6(ip) => write!(text, "{ip}").expect("a buffer that grows takes every write"),
+    }
+}
+
+fn value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}
+
+/// The values that are there, and `last` after them.
+fn continued(headers: &HeaderMap, name: &HeaderName, last: Bytes) -> Bytes {
+    let mut list = BytesMut::new();
+    for line in headers.get_all(name) {
+        list.extend_from_slice(line.as_bytes());
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(&last);
+    list.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(trusted: bool, target: &[u8], headers: &[(&'static str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", target, None).unwrap();
+        for (name, value) in headers {
+            request.append_header(*name, *value).unwrap();
+        }
+        let ip = "2001:db8::1".parse().unwrap();
+        let client = Client { ip, peer_ip: ip, peer_is_trusted: trusted };
+        let names = Names::of(&HeaderMap::new());
+        let host = Some(HeaderValue::from_static("a.example:80"));
+        let origin = Origin { client: &client, names: &names, scheme: "https", host };
+        stamp(&mut request, &origin).unwrap();
+        request
+    }
+
+    #[test]
+    fn a_stranger_cannot_speak_for_others() {
+        let said =
+            [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "ftp"), ("tracestate", "x")];
+        for target in [&b"/"[..], b"http://a.example:80/", b"/\xff"] {
+            let request = sent(false, target, &said);
+            assert_eq!(request.headers["x-forwarded-for"], "2001:db8::1");
+            assert_eq!(request.headers["x-forwarded-proto"], "https");
+            let forwarded = r#"for="[2001:db8::1]";host="a.example:80";proto=https"#;
+            assert_eq!(request.headers["forwarded"], forwarded);
+            assert!(!request.headers.contains_key("tracestate"));
+            assert!(request.headers.contains_key("traceparent"));
+            assert_eq!(request.raw_path(), target);
+        }
+    }
+
+    #[test]
+    fn a_trusted_peer_is_continued() {
+        let said = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http")];
+        let request = sent(true, b"/", &said);
+        assert_eq!(request.headers["x-forwarded-for"], "1.1.1.1, 2001:db8::1");
+        assert_eq!(request.headers["x-forwarded-proto"], "http");
+        assert_eq!(request.headers["x-forwarded-host"], "a.example:80");
+    }
+
+    #[test]
+    fn every_octet_is_written_as_it_is() {
+        for text in ["0.0.0.0", "9.10.99.100", "255.249.200.1"] {
+            let mut written = BytesMut::new();
+            put_ip(&mut written, text.parse().unwrap());
+            assert_eq!(written, text);
+        }
+    }
+}
