@@ -4,12 +4,22 @@
 
 mod mesh;
 
+#[path = "system/commands.rs"]
+mod commands;
 #[path = "system/failover.rs"]
 mod failover;
 #[path = "system/framing.rs"]
 mod framing;
+#[path = "system/hostile_files.rs"]
+mod hostile_files;
+#[path = "system/hostile_plugins.rs"]
+mod hostile_plugins;
+#[path = "system/lifecycle.rs"]
+mod lifecycle;
 #[path = "system/protocols.rs"]
 mod protocols;
+#[path = "system/reload.rs"]
+mod reload;
 #[path = "system/routing.rs"]
 mod routing;
 #[path = "system/streaming.rs"]

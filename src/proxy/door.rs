@@ -122,7 +122,8 @@ impl HttpServerApp for Door {
         Some(&self.options)
     }
 
-    async fn http_cleanup(&self) {
-        self.proxy.http_cleanup().await;
-    }
+    /// Nothing: pingora would close idle connections at once, and a request that is just on its
+    /// way over one would be lost. While the process drains, the next request on such a connection
+    /// is served and told to close it; the process's end closes the rest.
+    async fn http_cleanup(&self) {}
 }

@@ -7,7 +7,10 @@
 #![allow(dead_code, unused_imports)] // shared by several test binaries, each of which uses a part
 
 pub mod client;
+pub mod command;
 pub mod http2;
+pub mod load;
+pub mod plugin;
 pub mod proxy;
 pub mod tls;
 pub mod upstream;
@@ -17,6 +20,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 pub use client::{Answer, Connection};
+pub use command::command;
+pub use load::Load;
 pub use proxy::{Builder, Mesh};
 pub use upstream::Upstream;
 pub use wait::eventually;

@@ -143,6 +143,10 @@ impl Builder {
         path
     }
 
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Starts the proxy and waits until it serves.
     pub async fn start(self) -> Mesh {
         let config = self.write();
@@ -223,6 +227,13 @@ impl Mesh {
         let text = self.config();
         assert!(text.contains(from), "{from:?} is not in\n{text}");
         fs::write(self.config_path(), text.replace(from, to)).unwrap();
+    }
+
+    /// Writes a file as careful programs do: aside, then renamed.
+    pub fn replace(&self, name: &str, content: impl AsRef<[u8]>) {
+        let aside = self.path(&format!(".{}.new", name.replace('/', "-")));
+        fs::write(&aside, content).unwrap();
+        fs::rename(aside, self.path(name)).unwrap();
     }
 
     /// Does something that leads to a reload, and waits for its report.

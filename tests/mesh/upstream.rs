@@ -66,6 +66,11 @@ impl Upstream {
         Self::http(move |request| echo(name, request)).await
     }
 
+    /// The same at an address of one's choice.
+    pub async fn echo_at(name: &'static str, address: SocketAddr) -> Self {
+        Self::serve_at(address, None, move |request| echo(name, request)).await
+    }
+
     /// Answers each request, HTTP/1.1 or HTTP/2, by `answer`.
     pub async fn http<F>(answer: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static) -> Self
     where
@@ -74,8 +79,19 @@ impl Upstream {
         Self::serve(None, answer).await
     }
 
-    /// The same over TLS.
+    /// The same, perhaps over TLS.
     pub async fn serve<F>(
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Self::serve_at(free_address(), tls, answer).await
+    }
+
+    async fn serve_at<F>(
+        address: SocketAddr,
         tls: Option<TlsAcceptor>,
         answer: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     ) -> Self
@@ -85,7 +101,7 @@ impl Upstream {
         let answer = Arc::new(answer);
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = requests.clone();
-        let mut upstream = Self::raw(move |stream, _| {
+        let mut upstream = Self::raw_at(address, move |stream, _| {
             let (answer, counted, tls) = (answer.clone(), counted.clone(), tls.clone());
             async move {
                 let service = service_fn(move |request| {
@@ -114,7 +130,17 @@ impl Upstream {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind(free_address()).await.unwrap();
+        Self::raw_at(free_address(), handle).await
+    }
+
+    async fn raw_at<F>(
+        address: SocketAddr,
+        handle: impl Fn(TcpStream, usize) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = connections.clone();

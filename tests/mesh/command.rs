@@ -1,0 +1,26 @@
+//! Runs of the binary that end by themselves.
+
+use std::process::Stdio;
+
+use super::wait::bounded;
+
+/// What a command left behind.
+#[derive(Debug)]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `proconsul` to its end.
+pub async fn command(arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_proconsul"));
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    let output = bounded(&format!("{arguments:?}"), command.output()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
