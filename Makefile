@@ -5,7 +5,6 @@ CARGO ?= cargo
 # `make test` runs with cargo-nextest where it is installed, and with cargo's own runner where not.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 FRESH := $(CURDIR)/target/fresh-plugins
-STRATEGIES := $(filter-out plugins/algorithms plugins/sdk plugins/dist,$(wildcard plugins/*))
 
 .PHONY: help demo test bench plugins check-style build-deps test-deps bench-deps
 
@@ -19,10 +18,7 @@ demo: build-deps
 	$(CARGO) run --bin proconsul -- demo
 
 test: build-deps test-deps
-	$(CARGO) build --bin proconsul
-	for plugin in $(STRATEGIES); do \
-		$(CARGO) run --quiet --bin proconsul -- plugin build $$plugin --out $(FRESH) || exit 1; \
-	done
+	$(CARGO) run --bin proconsul -- plugin build --all plugins --out $(FRESH)
 ifeq ($(NEXTEST),yes)
 	PROCONSUL_PLUGIN_DIR=$(FRESH) $(CARGO) nextest run --workspace
 else
@@ -33,7 +29,8 @@ bench: build-deps bench-deps
 	$(CARGO) bench --bench table
 
 plugins: build-deps
-	$(CARGO) run --bin proconsul -- plugin build --dist .
+	$(CARGO) run --bin proconsul -- plugin build --all plugins --out plugins/dist --manifest
+	$(CARGO) run --bin proconsul -- plugin build examples/own-strategy --manifest
 
 check-style: build-deps
 	$(CARGO) fmt --all --check

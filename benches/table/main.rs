@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench table [-- [--quick] [NAME...]]`: all measurements, or those named (`--list`
 //! names them). A whole run writes the table to `benches/RESULTS.md`. One that fails says so in its
-//! row, and the others go on; the exit code is 1 when a bar does not hold.
+//! row, and the others go on; the exit code is 1 when a bar does not hold. Programs that are built
+//! already are measured with `PROCONSUL_BENCH_BINARIES=DIRECTORY` ([`binaries`]).
 //!
 //! What is measured are other processes: this one links neither the library nor pingora, so that it
 //! builds fast and its own weight shows nowhere. Ratios come from rounds that take turns, so that

@@ -19,6 +19,11 @@ impl Seeds {
         Self(Arc::new(AtomicU64::new(seed)))
     }
 
+    /// Begins again, as if made by [`Seeds::fixed`]. For runs that must repeat.
+    pub fn rewind(&self, seed: u64) {
+        self.0.store(seed, Ordering::Relaxed);
+    }
+
     /// The next seed, by SplitMix64 (Steele, Lea, Flood 2014).
     pub fn next(&self) -> u64 {
         let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);

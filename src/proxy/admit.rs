@@ -4,15 +4,17 @@
 //! versions, lengths that are no numbers or contradict each other. What it lets pass and others
 //! read differently (request smuggling; RFC 9112, sections 2.2, 6.1 and 6.3) is refused here.
 
-use http::{Version, header};
+use http::Version;
 use pingora_http::RequestHeader;
 
+use super::glance::Glance;
 use super::reject::Rejection;
 use crate::config::ListenerLimits;
 
 /// Checks a request's header. `raw` is the header as it came, empty for HTTP/2.
 pub(super) fn admit(
     header: &RequestHeader,
+    seen: &Glance<'_>,
     raw: &[u8],
     limits: &ListenerLimits,
 ) -> Result<(), Rejection> {
@@ -27,7 +29,7 @@ pub(super) fn admit(
         });
     }
     if header.version <= Version::HTTP_11 {
-        admit_http1(header, raw, limits)?;
+        admit_http1(header, seen, raw, limits)?;
     }
     if has_dot_segments(header.uri.path()) {
         return Err(Rejection::Malformed("the path has `.` or `..` segments"));
@@ -37,6 +39,7 @@ pub(super) fn admit(
 
 fn admit_http1(
     header: &RequestHeader,
+    seen: &Glance<'_>,
     raw: &[u8],
     limits: &ListenerLimits,
 ) -> Result<(), Rejection> {
@@ -49,28 +52,25 @@ fn admit_http1(
     if memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r') {
         return Err(Rejection::Malformed("a line ends in LF without CR"));
     }
-    if let Some(length) = header.headers.get(header::CONTENT_LENGTH)
-        && (header.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1
-            || !length.as_bytes().iter().all(u8::is_ascii_digit))
+    if let Some(length) = seen.content_length.first
+        && (seen.content_length.count > 1 || !length.as_bytes().iter().all(u8::is_ascii_digit))
     {
         return Err(Rejection::Malformed("more than one Content-Length"));
     }
-    if header.headers.contains_key(header::TRANSFER_ENCODING) {
+    if let Some(coding) = seen.transfer_encoding.first {
         // Pingora has dropped the length by now; only the bytes still tell.
         if has_content_length(raw) {
             return Err(Rejection::Malformed("both Content-Length and Transfer-Encoding"));
         }
-        let mut codings = header.headers.get_all(header::TRANSFER_ENCODING).iter();
-        let chunked = codings.next().is_some_and(|c| c.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if !chunked || codings.next().is_some() {
+        let chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !chunked || seen.transfer_encoding.count > 1 {
             return Err(Rejection::Malformed("a Transfer-Encoding other than `chunked`"));
         }
     }
-    let mut hosts = header.headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(Rejection::Malformed("more than one Host")),
-        (None, _) if header.version == Version::HTTP_11 => Err(Rejection::Malformed("no Host")),
-        (Some(host), _) if !host.as_bytes().iter().all(|&byte| may_be_in_host(byte)) => {
+    match seen.host.first {
+        Some(_) if seen.host.count > 1 => Err(Rejection::Malformed("more than one Host")),
+        None if header.version == Version::HTTP_11 => Err(Rejection::Malformed("no Host")),
+        Some(host) if !host.as_bytes().iter().all(|&byte| IN_HOST[usize::from(byte)]) => {
             Err(Rejection::Malformed("a Host that is no host"))
         }
         _ => Ok(()),
@@ -79,9 +79,21 @@ fn admit_http1(
 
 /// Letters of a name, an address or a port (RFC 3986, section 3.2.2). Others end the host for some
 /// parsers and not for others.
-fn may_be_in_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
-}
+static IN_HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"-._~%!$&'()*+,;=:[]";
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 fn has_content_length(raw: &[u8]) -> bool {
     const NAME: &[u8] = b"content-length";

@@ -20,6 +20,8 @@ pub struct Inner {
     pub(super) names: Option<Names>,
     pub(super) route: Option<Arc<Route>>,
     pub(super) upstreams: Option<Arc<Upstreams>>,
+    /// The request has headers that concern the client's connection alone.
+    pub(super) has_hop: bool,
     /// The affinity key; 0 = none.
     pub(super) key: u64,
     pub(super) placement: Placement,
@@ -36,6 +38,7 @@ impl Inner {
             names: None,
             route: None,
             upstreams: None,
+            has_hop: false,
             key: 0,
             placement: Placement::default(),
             body_limit: None,

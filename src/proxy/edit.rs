@@ -60,14 +60,18 @@ pub(super) fn strip_hop(header: &mut ResponseHeader) {
     if header.status == StatusCode::SWITCHING_PROTOCOLS {
         return; // these two are the answer itself
     }
-    if header.headers.contains_key(CONNECTION) {
+    let names_some = |value: &HeaderValue| {
+        !value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+            && !value.as_bytes().eq_ignore_ascii_case(b"close")
+    };
+    if header.headers.get_all(CONNECTION).iter().any(names_some) {
         let named: Vec<HeaderName> =
             header.headers.get_all(CONNECTION).iter().flat_map(named).collect();
         for name in named {
             header.remove_header(&name);
         }
-        header.remove_header(&CONNECTION);
     }
+    header.remove_header(&CONNECTION);
     header.remove_header(&UPGRADE);
 }
 

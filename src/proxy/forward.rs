@@ -10,9 +10,10 @@ use super::trace::{Names, REQUEST_ID, TRACEPARENT};
 use crate::config::{self, RouteAction};
 
 /// Makes the upstream's request of the client's, which is [stamped](super::stamp) already.
+/// `may_be_taken` are the request's names if it has a `Connection` header.
 pub(super) fn prepare(
     request: &mut RequestHeader,
-    names: &Names,
+    may_be_taken: Option<&Names>,
     route: &Route,
     service: &config::Service,
 ) -> Result<()> {
@@ -23,9 +24,11 @@ pub(super) fn prepare(
         }
     }
     // A client may name any header in `Connection` to have it taken out; not these.
-    for (name, value) in [(REQUEST_ID, &names.request_id), (TRACEPARENT, &names.traceparent)] {
-        if !request.headers.contains_key(&name) {
-            request.insert_header(name, value.clone())?;
+    if let Some(names) = may_be_taken {
+        for (name, value) in [(REQUEST_ID, &names.request_id), (TRACEPARENT, &names.traceparent)] {
+            if !request.headers.contains_key(&name) {
+                request.insert_header(name, value.clone())?;
+            }
         }
     }
     edit::request(&service.headers.request, request)?;

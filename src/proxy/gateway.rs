@@ -12,7 +12,7 @@ use pingora_core::ErrorType::{
     TLSHandshakeTimedout, WriteError, WriteTimedout,
 };
 use pingora_core::modules::http::HttpModules;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_core::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -24,6 +24,7 @@ use super::context::{Context, Inner};
 use super::door::header_arrived;
 use super::edit;
 use super::forward;
+use super::glance::Glance;
 use super::observe::observe;
 use super::redirect::{location, split_port};
 use super::reject::{Rejection, respond};
@@ -75,10 +76,12 @@ impl Gateway {
         let raw = session.as_http1().map(|http1| http1.get_headers_raw_bytes());
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
         let header = session.req_header();
-        context.names = Some(Names::of(&header.headers));
+        let seen = Glance::at(&header.headers);
+        context.names = Some(Names::of(&seen));
+        context.has_hop = seen.has_hop;
         let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
         context.client = Some(client);
-        admit(header, raw.as_deref().unwrap_or_default(), limits)?;
+        admit(header, &seen, raw.as_deref().unwrap_or_default(), limits)?;
 
         let lower;
         let mut host = split_port(host_of(header)).0;
@@ -108,7 +111,7 @@ impl Gateway {
         {
             return Err(Rejection::NoEndpoint(service.config.name.clone()));
         }
-        match (context.body_limit, content_length(header)) {
+        match (context.body_limit, seen.body_length()) {
             (Some(limit), Some(length)) if length > limit => Err(Rejection::BodyTooLarge { limit }),
             _ => Ok(()),
         }
@@ -184,10 +187,6 @@ pub(super) fn host_of(header: &RequestHeader) -> &str {
     }
 }
 
-fn content_length(header: &RequestHeader) -> Option<u64> {
-    header.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
 /// A request's route, service and endpoints; it has them once it was received.
 fn placed(context: &Inner) -> Option<(&Arc<Route>, &Arc<Service>, &Arc<Upstreams>)> {
     let route = context.route.as_ref()?;
@@ -247,7 +246,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<Box<HttpPeer>> {
         let client = context.client;
-        let Inner { route, upstreams, placement, key, rejection, .. } = &mut **context;
+        let Inner { route, upstreams, placement, key, has_hop, rejection, .. } = &mut **context;
         let (Some(route), Some(upstreams)) = (route, upstreams) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a route");
         };
@@ -258,6 +257,11 @@ impl ProxyHttp for Gateway {
         match placement.pick(service, upstreams, *key, &|| facts(header, client)) {
             Ok(index) => {
                 let mut peer = Box::new(upstreams.peer(index).clone());
+                if !*has_hop {
+                    // Nothing to take out: pingora need not look each of them up.
+                    peer.options.http_upstream_request_policy =
+                        HttpUpstreamRequestPolicy::preserve();
+                }
                 let timeouts = &route.config.timeouts;
                 let overrides = [
                     (timeouts.connect, &mut peer.options.total_connection_timeout),
@@ -307,10 +311,14 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
-        let (Some((route, service, _)), Some(names)) = (placed(context), &context.names) else {
-            return Ok(());
-        };
-        forward::prepare(request, names, route, &service.config)
+        let Some((route, service, _)) = placed(context) else { return Ok(()) };
+        let names = &context.names;
+        forward::prepare(
+            request,
+            names.as_ref().filter(|_| context.has_hop),
+            route,
+            &service.config,
+        )
     }
 
     // Phase 4: the request's body, piece by piece.

@@ -13,6 +13,7 @@ pub mod door;
 mod edit;
 mod forward;
 mod gateway;
+mod glance;
 mod observe;
 mod peer;
 mod pick;

@@ -176,6 +176,7 @@ fn continued(headers: &HeaderMap, name: &HeaderName, last: Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::glance::Glance;
     use super::*;
 
     fn sent(trusted: bool, target: &[u8], headers: &[(&'static str, &str)]) -> RequestHeader {
@@ -185,7 +186,7 @@ mod tests {
         }
         let ip = "2001:db8::1".parse().unwrap();
         let client = Client { ip, peer_ip: ip, peer_is_trusted: trusted };
-        let names = Names::of(&HeaderMap::new());
+        let names = Names::of(&Glance::default());
         let host = Some(HeaderValue::from_static("a.example:80"));
         let origin = Origin { client: &client, names: &names, scheme: "https", host };
         stamp(&mut request, &origin).unwrap();

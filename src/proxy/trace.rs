@@ -1,7 +1,9 @@
 //! Names for a request: its `X-Request-Id`, and its place in a W3C trace.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
+
+use super::glance::Glance;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -23,9 +25,9 @@ pub(super) struct Names {
 
 impl Names {
     /// Takes over what the client brought where it is well-formed, and makes the rest.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let brought_id = headers.get(REQUEST_ID).filter(|value| is_request_id(value));
-        let brought_trace = headers.get(TRACEPARENT).filter(|value| is_traceparent(value));
+    pub(super) fn of(seen: &Glance<'_>) -> Self {
+        let brought_id = seen.request_id.filter(|value| is_request_id(value));
+        let brought_trace = seen.traceparent.filter(|value| is_traceparent(value));
         let continues_trace = brought_trace.is_some();
         if let (Some(id), Some(trace)) = (brought_id, brought_trace) {
             return Self { request_id: id.clone(), traceparent: trace.clone(), continues_trace };
@@ -87,12 +89,14 @@ fn is_traceparent(value: &HeaderValue) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     fn names_for(name: &'static str, value: &str) -> Names {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        Names::of(&headers)
+        Names::of(&Glance::at(&headers))
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl Mesh {
         }
     }
 
+    /// A proxy on a configuration that is in `directory` already, where these addresses are its
+    /// listener's and its admin API's.
+    pub async fn on(directory: TempDir, listener: SocketAddr, admin: SocketAddr) -> Self {
+        let path = |name| directory.path().join(name);
+        let child = spawn(&path("proconsul.toml"), &path("log"), &[]);
+        let mut mesh = Self { directory, listener, admin, child };
+        mesh.wait_until_serving().await;
+        mesh
+    }
+
     /// A mesh that sends everything to one upstream, over the service `web`.
     pub fn to(upstream: &super::Upstream) -> Builder {
         let config = "[services.web]\nendpoints = [{ address = \"@up\" }]\n\

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::digest::{Entry, Manifest};
 use super::new::{self, Sdk};
-use super::{build, dist, toolchain};
+use super::{build, digest, dist, toolchain};
 
 /// Makes a crate, and says what to type next.
 pub(super) fn new(name: &str, parent: &Path, sdk: Option<PathBuf>) -> ExitCode {
@@ -27,16 +28,29 @@ fn find_sdk() -> Sdk {
 }
 
 /// Builds one crate's component.
-pub(super) fn build(folder: &Path, out: Option<&Path>) -> ExitCode {
-    let toolchain = match toolchain::find(folder) {
-        Ok(toolchain) => toolchain,
-        Err(error) => return finish(Err(error)),
-    };
-    let built = build::build(&toolchain, folder, None);
-    finish(built.and_then(|component| {
-        let path = build::write(&component, out.unwrap_or(folder))?;
-        Ok(format!("{}: {} bytes", path.display(), component.bytes.len()))
-    }))
+pub(super) fn build(folder: &Path, out: &Path, manifest: bool) -> ExitCode {
+    finish(build_one(folder, out, manifest))
+}
+
+fn build_one(folder: &Path, out: &Path, manifest: bool) -> anyhow::Result<String> {
+    let toolchain = toolchain::find(folder)?;
+    let component = build::build(&toolchain, folder, None)?;
+    let path = build::write(&component, out)?;
+    let message = format!("{}: {} bytes", path.display(), component.bytes.len());
+    if manifest {
+        let folder = folder.canonicalize()?;
+        let checkout = folder
+            .ancestors()
+            .find(|above| above.join("plugins/sdk").is_dir())
+            .with_context(|| format!("{} is not in a checkout", folder.display()))?;
+        let entry = Entry {
+            sources: digest::sources(checkout, folder.strip_prefix(checkout)?)?,
+            component: digest::sha256(&component.bytes),
+            compiler: toolchain.version.clone(),
+        };
+        digest::write(&out.join("manifest.toml"), &Manifest::from([(component.name, entry)]))?;
+    }
+    Ok(message)
 }
 
 /// Builds the components that are shipped, from the `plugins` folder of a checkout.

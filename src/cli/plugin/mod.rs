@@ -49,8 +49,8 @@ pub enum Command {
         /// Build every strategy that Proconsul ships, from the `plugins` folder of a checkout
         #[arg(long, value_name = "PLUGINS", conflicts_with = "folder", requires = "out")]
         all: Option<PathBuf>,
-        /// With --all: write beside them what they were built from, and by what
-        #[arg(long, requires = "all")]
+        /// Write beside it what it was built from, and by what; for the plugins of a checkout
+        #[arg(long)]
         manifest: bool,
     },
     /// Show a component's world, versions, imports, permissions, limits and size
@@ -101,7 +101,9 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Build { all: Some(plugins), out: Some(out), manifest, .. } => {
             make::all(&plugins, &out, manifest)
         }
-        Command::Build { folder, out, .. } => make::build(&folder, out.as_deref()),
+        Command::Build { folder, out, manifest, .. } => {
+            make::build(&folder, out.as_deref().unwrap_or(&folder), manifest)
+        }
         Command::Inspect { plugin, json } => {
             with_source(&plugin, |source| inspect::inspect(&plugin, source, json))
         }

@@ -73,11 +73,11 @@ impl BalancerHost {
     /// A host for one thread, where seeds and time are the caller's.
     pub fn simulated(
         library: Library,
-        seed: u64,
+        seeds: Seeds,
         clock: SimulatedClock,
     ) -> Result<Arc<Self>, EngineError> {
         let clock = Clock::Simulated(clock);
-        Self::with_clock(library, 1, Seeds::fixed(seed), Metrics::new(), clock)
+        Self::with_clock(library, 1, seeds, Metrics::new(), clock)
     }
 
     fn with_clock(

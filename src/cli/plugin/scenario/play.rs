@@ -107,7 +107,7 @@ pub fn play(engine: &HotEngine, source: &PluginSource, text: &str) -> Result<Rep
     let clock = SimulatedClock::default();
     clock.set_ms(BEGIN_MS);
     let library = Library::new(engine.clone(), None);
-    let host = BalancerHost::simulated(library, scenario.seed, clock.clone())
+    let host = BalancerHost::simulated(library, Seeds::fixed(scenario.seed), clock.clone())
         .map_err(|error| Refusal::Instantiate(error.to_string()))?;
     let spec = spec(&host, source, &scenario)?;
     let trial = match (Trial::new(&host, &spec, &endpoints.set()), &scenario.refused) {
