@@ -6,5 +6,5 @@
 mod routes;
 mod status;
 
-pub use routes::{Admin, ReloadRequest, bind, serve};
+pub use routes::{Admin, ReloadRequest, bind, bind_after_hand_over, serve};
 pub use status::{EndpointStatus, PluginStatus, ReloadReport, ReloadResult, ServiceStatus, Status};

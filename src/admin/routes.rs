@@ -3,17 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::status::{ReloadReport, ReloadResult, Status};
+use crate::model::Phase;
 use crate::telemetry::Metrics;
+
+/// Between two tries to bind.
+const BIND_AGAIN: Duration = Duration::from_millis(100);
 
 /// What the routes need.
 #[derive(Clone)]
@@ -21,6 +26,7 @@ pub struct Admin {
     pub metrics: Metrics,
     pub status: Arc<ArcSwap<Status>>,
     pub reload: mpsc::Sender<ReloadRequest>,
+    pub phase: watch::Receiver<Phase>,
 }
 
 /// Asks the control loop to reload, and waits for how it went.
@@ -28,23 +34,32 @@ pub struct ReloadRequest {
     pub answer: oneshot::Sender<ReloadReport>,
 }
 
-/// Binds the listener. An old process and the new one that takes over from it may both hold it.
+/// Binds the listener.
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(
-        socket2::Domain::for_address(address),
-        socket2::Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(128)?;
-    Ok(socket.into())
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
-/// Serves as long as the process runs.
+/// Binds as soon as the process that hands over has let go, within `patience`.
+pub async fn bind_after_hand_over(
+    address: SocketAddr,
+    patience: Duration,
+) -> io::Result<std::net::TcpListener> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                tokio::time::sleep(BIND_AGAIN).await;
+            }
+            bound => return bound,
+        }
+    }
+}
+
+/// Serves until a new process takes over, which listens here then.
 pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<()> {
+    let mut phase = admin.phase.clone();
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
@@ -52,7 +67,14 @@ pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<
         .route("/-/status", get(status))
         .route("/-/reload", post(reload))
         .with_state(admin);
-    axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
+    let handed_over = async move {
+        // An error means that the process is at its end.
+        let _ = phase.wait_for(|phase| *phase == Phase::HandingOver).await;
+    };
+    tokio::select! {
+        served = axum::serve(tokio::net::TcpListener::from_std(listener)?, router) => served,
+        () = handed_over => Ok(()),
+    }
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
@@ -60,16 +82,28 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], admin.metrics.render())
 }
 
-/// Ready from the moment that a configuration is in effect, which is before this listener is.
-async fn ready() -> &'static str {
-    "ready\n"
+/// Whether new requests may be sent here.
+async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    match *admin.phase.borrow() {
+        Phase::Serving => (StatusCode::OK, "ready\n"),
+        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Phase::HandingOver | Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    }
 }
 
 async fn status(State(admin): State<Admin>) -> Json<Status> {
     Json(Status::clone(&admin.status.load()))
 }
 
-async fn reload(State(admin): State<Admin>) -> (StatusCode, Json<Option<ReloadReport>>) {
+/// Reloads, and answers when that is done. A browser sends `Origin` along with a page's requests:
+/// no page may do this.
+async fn reload(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+) -> (StatusCode, Json<Option<ReloadReport>>) {
+    if headers.contains_key(header::ORIGIN) {
+        return (StatusCode::FORBIDDEN, Json(None));
+    }
     let (answer, answered) = oneshot::channel();
     if admin.reload.try_send(ReloadRequest { answer }).is_err() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(None)); // as many as may wait are waiting

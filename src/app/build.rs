@@ -209,8 +209,6 @@ pub(super) fn endpoint_set(
             let id = member_id(endpoint, ip);
             let known = former.and_then(|former| former.state(&id));
             let state = known.unwrap_or_else(|| Arc::new(EndpointState::default()));
-            let reported = |key: &str| endpoint.metadata.get(key).and_then(|v| v.parse().ok());
-            state.report(reported("load.cpu"), reported("load.memory"));
             Member {
                 endpoint: Endpoint { id, ..endpoint.clone() },
                 address: SocketAddr::new(ip, endpoint.port),
@@ -218,6 +216,15 @@ pub(super) fn endpoint_set(
             }
         })
     }))
+}
+
+/// Takes over what endpoints' metadata says of their load. Not while building: a configuration that
+/// is refused must not show.
+pub(super) fn report_loads(set: &EndpointSet) {
+    for Member { endpoint, state, .. } in set.members() {
+        let reported = |key: &str| endpoint.metadata.get(key).and_then(|v| v.parse().ok());
+        state.report(reported("load.cpu"), reported("load.memory"));
+    }
 }
 
 /// A name may stand for many addresses, each of which is an endpoint of its own.
@@ -237,7 +244,8 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let host = BalancerHost::new(library, 1, Seeds::from_entropy(), metrics.clone())
         .map_err(engine_failed)?;
     let mut names = Names::default();
-    names.refresh(&super::names::hosts(&config), std::time::Instant::now()).await;
+    let hosts = names.unknown(&super::names::hosts(&config));
+    names.learn(super::names::look_up(hosts).await, std::time::Instant::now());
     let serving = Serving::new();
     let builder = Builder { host: &host, metrics: &metrics, names: &names, serving: &serving };
     builder.build(Arc::new(config)).map(|_| ())

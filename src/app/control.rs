@@ -1,13 +1,14 @@
 //! The control loop: one task that owns the world and does everything that is not a request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{interval, sleep, sleep_until, timeout};
 
+use super::names::look_up;
 use super::reloader::Reloader;
 use super::status::status;
 use super::watch::FileWatch;
@@ -20,6 +21,10 @@ const SETTLE: Duration = Duration::from_millis(40);
 const SETTLE_LONGEST: Duration = Duration::from_millis(500);
 /// A file that cannot be read may be half written: it is looked at once more.
 const SECOND_LOOK: Duration = Duration::from_millis(150);
+/// Files are looked at this often even if no event came.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Rounds of name lookups that may wait to be taken in.
+const MAX_WAITING_ANSWERS: usize = 16;
 /// The status is made anew this often.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
@@ -30,14 +35,18 @@ pub(super) struct Control {
     pub requests: mpsc::Receiver<ReloadRequest>,
     pub status: Arc<ArcSwap<Status>>,
     pub started: f64,
+    /// When the first configuration began to be read.
+    pub read_since: SystemTime,
 }
 
 impl Control {
     /// Runs as long as the process does.
     pub(super) async fn run(mut self) -> std::io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut watch = FileWatch::new(self.reloader.watch.clone());
+        let mut watch = FileWatch::new(self.reloader.watch.clone(), self.read_since);
         let mut upkeep_due = None;
+        let mut look_at_files = interval(LOOK_EVERY);
+        let (tell_answers, mut answers) = mpsc::channel(MAX_WAITING_ANSWERS);
         let host = self.world.host.clone();
         loop {
             let names_due = self.world.names_due();
@@ -56,7 +65,20 @@ impl Control {
                 }
                 () = host.upkeep_asked() => upkeep_due = host.maintain(Instant::now()),
                 () = until(upkeep_due) => upkeep_due = host.maintain(Instant::now()),
-                () = until(names_due) => self.world.refresh_names().await,
+                // Whatever events missed (a network file system, a directory that came back).
+                _ = look_at_files.tick() => {
+                    if watch.changed() {
+                        self.reload_after_change(&mut watch).await;
+                    }
+                }
+                () = until(names_due) => {
+                    let (hosts, tell_answers) = (self.world.names_to_ask(), tell_answers.clone());
+                    tokio::spawn(async move {
+                        // The loop ends with the process only.
+                        let _ = tell_answers.send(look_up(hosts).await).await;
+                    });
+                }
+                Some(answers) = answers.recv() => self.world.learn_names(answers),
                 () = sleep(STATUS_EVERY) => {}
             }
             self.publish_status();
@@ -72,12 +94,14 @@ impl Control {
     }
 
     async fn reload(&mut self, cause: &str, watch: &mut FileWatch) {
+        watch.changed(); // as it is before it is read: what changes from here on is seen later
+        let since = SystemTime::now();
         self.reloader.reload(&mut self.world, cause).await;
-        watch.set_paths(self.reloader.watch.clone());
+        watch.set_paths(self.reloader.watch.clone(), since);
     }
 
     fn publish_status(&self) {
-        self.status.store(Arc::new(status(&self.world, &self.reloader.last, self.started)));
+        self.status.store(Arc::new(status(&self.world, &self.reloader, self.started)));
     }
 }
 

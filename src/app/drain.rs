@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use pingora_core::server::ExecutionPhase;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use crate::model::Phase;
 use crate::telemetry::Metrics;
 
 /// How long nothing must be in flight: a request may be on its way through the last open
@@ -17,17 +18,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Pingora itself would sleep for the whole of its grace period, requests or not.
 pub(super) fn start(
     mut phases: broadcast::Receiver<ExecutionPhase>,
+    tell: watch::Sender<Phase>,
     metrics: Metrics,
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
     std::thread::Builder::new().name("drain".into()).spawn(move || {
         loop {
             match phases.blocking_recv() {
+                Ok(ExecutionPhase::Running) => _ = tell.send_replace(Phase::Serving),
+                Ok(ExecutionPhase::GracefulUpgradeCloseTimeout) => {
+                    tell.send_replace(Phase::HandingOver);
+                }
                 Ok(ExecutionPhase::ShutdownGracePeriod) => break,
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
+        tell.send_replace(Phase::Draining);
         let left = wait_for_quiet(&metrics, drain_timeout);
         if left > 0 {
             tracing::warn!(cut_off = left, "drain time is over");

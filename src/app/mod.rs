@@ -12,7 +12,9 @@ mod drain;
 mod names;
 mod reloader;
 mod server;
+mod signals;
 mod status;
+mod upgrade;
 mod watch;
 mod world;
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
+use tokio::time::timeout;
 
 use crate::config::Config;
 
@@ -20,14 +21,19 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is known of the names in use.
 #[derive(Default)]
 pub(super) struct Names {
-    resolver: Option<TokioResolver>,
-    known: HashMap<String, Answer>,
+    known: HashMap<String, Known>,
 }
 
-struct Answer {
+struct Known {
     /// In ascending order; those of the last good answer when the newest failed.
     addresses: Vec<IpAddr>,
     ask_again: Instant,
+}
+
+/// What asking for one name gave.
+pub(super) struct Answer {
+    host: String,
+    outcome: Result<(Vec<IpAddr>, Instant), String>,
 }
 
 /// The hosts of a configuration that are names.
@@ -39,6 +45,40 @@ pub(super) fn hosts(config: &Config) -> BTreeSet<String> {
         .collect()
 }
 
+/// Asks for all of `hosts` at once. Takes as long as the slowest, [`LOOKUP_TIMEOUT`] at the most.
+pub(super) async fn look_up(hosts: Vec<String>) -> Vec<Answer> {
+    if hosts.is_empty() {
+        return Vec::new();
+    }
+    let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+    let resolver = match resolver {
+        Ok(resolver) => resolver,
+        Err(error) => {
+            let failed = |host| Answer { host, outcome: Err(error.to_string()) };
+            return hosts.into_iter().map(failed).collect();
+        }
+    };
+    let mut lookups = tokio::task::JoinSet::new();
+    for host in hosts {
+        lookups.spawn(look_up_one(resolver.clone(), host));
+    }
+    lookups.join_all().await
+}
+
+async fn look_up_one(resolver: TokioResolver, host: String) -> Answer {
+    let outcome = match timeout(LOOKUP_TIMEOUT, resolver.lookup_ip(host.as_str())).await {
+        Ok(Ok(answer)) => {
+            let mut addresses: Vec<IpAddr> = answer.iter().collect();
+            addresses.sort();
+            addresses.dedup();
+            Ok((addresses, answer.valid_until()))
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    Answer { host, outcome }
+}
+
 impl Names {
     /// The addresses of a host: itself if it is one; none while its name does not resolve.
     pub(super) fn addresses(&self, host: &str) -> Vec<IpAddr> {
@@ -48,67 +88,43 @@ impl Names {
         }
     }
 
-    /// Asks for the hosts whose answers are due, and forgets those that are no longer used.
-    /// Returns whether an address changed.
-    pub(super) async fn refresh(&mut self, hosts: &BTreeSet<String>, now: Instant) -> bool {
+    /// Those of `hosts` that were never asked for.
+    pub(super) fn unknown(&self, hosts: &BTreeSet<String>) -> Vec<String> {
+        hosts.iter().filter(|host| !self.known.contains_key(*host)).cloned().collect()
+    }
+
+    /// Those of `hosts` whose answers are too old; they count as asked for until `now` + [`RETRY`].
+    pub(super) fn take_due(&mut self, hosts: &BTreeSet<String>, now: Instant) -> Vec<String> {
         self.known.retain(|host, _| hosts.contains(host));
-        let due: Vec<&String> = hosts
-            .iter()
-            .filter(|host| self.known.get(*host).is_none_or(|answer| answer.ask_again <= now))
-            .collect();
-        let mut changed = false;
-        for host in due {
-            changed |= self.ask(host, now).await;
-        }
-        changed
+        let due = self.known.iter_mut().filter(|(_, known)| known.ask_again <= now);
+        due.map(|(host, known)| {
+            known.ask_again = now + LOOKUP_TIMEOUT + RETRY;
+            host.clone()
+        })
+        .collect()
     }
 
     /// When the next answer is due.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.known.values().map(|answer| answer.ask_again).min()
+        self.known.values().map(|known| known.ask_again).min()
     }
 
-    async fn ask(&mut self, host: &str, now: Instant) -> bool {
-        let looked_up = match self.resolver() {
-            Ok(resolver) => {
-                match tokio::time::timeout(LOOKUP_TIMEOUT, resolver.lookup_ip(host)).await {
-                    Ok(Ok(answer)) => Ok(answer),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(_) => Err("no answer in time".to_owned()),
+    /// Takes answers. A name that failed keeps the addresses that it had.
+    pub(super) fn learn(&mut self, answers: Vec<Answer>, now: Instant) {
+        for Answer { host, outcome } in answers {
+            let (addresses, ask_again) = match outcome {
+                Ok((addresses, valid_until)) => {
+                    (addresses, valid_until.clamp(now + SHORTEST, now + LONGEST))
                 }
-            }
-            Err(error) => Err(error),
-        };
-        let before = self.known.get(host).map(|known| known.addresses.clone());
-        let (addresses, ask_again) = match looked_up {
-            Ok(answer) => {
-                let mut addresses: Vec<IpAddr> = answer.iter().collect();
-                addresses.sort();
-                addresses.dedup();
-                (addresses, answer.valid_until().clamp(now + SHORTEST, now + LONGEST))
-            }
-            Err(error) => {
-                let kept = before.as_ref().map_or(0, Vec::len);
-                tracing::warn!(
-                    host,
-                    error,
-                    kept,
-                    "name cannot be resolved, its last addresses stay"
-                );
-                (before.clone().unwrap_or_default(), now + RETRY)
-            }
-        };
-        let changed = before.as_ref() != Some(&addresses);
-        self.known.insert(host.to_owned(), Answer { addresses, ask_again });
-        changed
-    }
-
-    fn resolver(&mut self) -> Result<&TokioResolver, String> {
-        if self.resolver.is_none() {
-            let built = TokioResolver::builder_tokio().and_then(|builder| builder.build());
-            self.resolver = Some(built.map_err(|error| error.to_string())?);
+                Err(error) => {
+                    let kept = self.addresses(&host);
+                    let addresses = kept.len();
+                    tracing::warn!(host, error, addresses, "name not resolved, what it had stays");
+                    (kept, now + RETRY)
+                }
+            };
+            self.known.insert(host, Known { addresses, ask_again });
         }
-        Ok(self.resolver.as_ref().expect("made just above"))
     }
 }
 
@@ -116,26 +132,30 @@ impl Names {
 mod tests {
     use super::*;
 
+    fn set(host: &str) -> BTreeSet<String> {
+        BTreeSet::from([host.to_owned()])
+    }
+
     #[tokio::test]
     async fn an_address_needs_no_lookup_and_localhost_resolves() {
         let mut names = Names::default();
         assert_eq!(names.addresses("::1"), ["::1".parse::<IpAddr>().unwrap()]);
         assert!(names.addresses("localhost").is_empty());
-        let hosts = BTreeSet::from(["localhost".to_owned()]);
         let now = Instant::now();
-        assert!(names.refresh(&hosts, now).await);
+        names.learn(look_up(names.unknown(&set("localhost"))).await, now);
         assert!(names.addresses("localhost").contains(&IpAddr::from([127, 0, 0, 1])));
-        assert!(!names.refresh(&hosts, now).await, "not due yet");
-        names.refresh(&BTreeSet::new(), now).await;
+        assert!(names.unknown(&set("localhost")).is_empty());
+        assert!(names.take_due(&set("localhost"), now).is_empty(), "not due yet");
+        assert_eq!(names.take_due(&set("localhost"), now + LONGEST), ["localhost"]);
+        names.take_due(&BTreeSet::new(), now);
         assert!(names.addresses("localhost").is_empty(), "no longer used");
     }
 
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_asked_again_later() {
         let mut names = Names::default();
-        let hosts = BTreeSet::from(["nowhere.invalid".to_owned()]);
         let now = Instant::now();
-        names.refresh(&hosts, now).await;
+        names.learn(look_up(vec!["nowhere.invalid".to_owned()]).await, now);
         assert!(names.addresses("nowhere.invalid").is_empty());
         assert_eq!(names.next(), Some(now + RETRY));
     }

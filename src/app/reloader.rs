@@ -1,11 +1,12 @@
 //! From one configuration to the next: load, build aside, publish; or refuse, and say why.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{self, Loaded};
+use crate::config::{self, Config, Loaded};
 use crate::plugin::builtin;
 
 /// Reads the configuration file of a running process.
@@ -21,11 +22,18 @@ pub(super) struct Reloader {
     pub watch: Vec<PathBuf>,
     /// What happened last.
     pub last: ReloadReport,
+    /// What the process was started with: what of it needs a restart is in effect still.
+    pub started_with: Arc<Config>,
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf, watch: Vec<PathBuf>, first: ReloadReport) -> Self {
-        Self { path, watch, last: first }
+    pub(super) fn new(
+        path: PathBuf,
+        watch: Vec<PathBuf>,
+        first: ReloadReport,
+        started_with: Arc<Config>,
+    ) -> Self {
+        Self { path, watch, last: first, started_with }
     }
 
     /// The file that is reloaded.
@@ -77,7 +85,8 @@ impl Reloader {
             }
         };
         self.watch = loaded.watch;
-        let diff = config::diff(&world.config, &loaded.config);
+        let takes_effect = config::diff(&world.config, &loaded.config).takes_effect;
+        let needs_restart = config::diff(&self.started_with, &loaded.config).needs_restart;
         let built = world.build(loaded.config).await;
         let places = &loaded.places;
         let built = built.map_err(|errors| -> Vec<String> {
@@ -85,8 +94,8 @@ impl Reloader {
         })?;
         world.publish(built);
         Ok(Changed {
-            takes_effect: diff.takes_effect,
-            needs_restart: diff.needs_restart,
+            takes_effect,
+            needs_restart,
             warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
         })
     }

@@ -1,28 +1,32 @@
 //! Starting: from a configuration file to a process that serves it until it is told to stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::control::Control;
 use super::drain;
 use super::reloader::{Reloader, load, report, unix_seconds};
+use super::signals::Signals;
 use super::status::status;
+use super::upgrade::{self, PidFile};
 use super::world::{ListenerHandle, World};
-use crate::admin::{self, ReloadResult};
+use crate::admin::{self, Admin, ReloadResult};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
+use crate::model::Phase;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
@@ -32,6 +36,9 @@ use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
 const MAX_WAITING_RELOADS: usize = 16;
+
+/// How long a new process waits for the old one to let go of the admin address.
+const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -61,13 +68,16 @@ impl RunError {
     }
 }
 
-fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
+pub(super) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
     let what = what.into();
     |error| RunError::System { what, error }
 }
 
 /// Serves until SIGTERM (drain), SIGINT (at once) or SIGQUIT (hand over to a new process).
+///
+/// What can fail comes first: once an old process has handed over, this one has to serve.
 pub fn run(options: &RunOptions) -> Result<(), RunError> {
+    let read_since = SystemTime::now();
     let loaded = load(&options.config)?;
     let config = loaded.config;
     log::start(&config.log.level, config.log.format == LogFormat::Json);
@@ -80,7 +90,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let shared = Arc::new(Shared {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
-        access_log: ArcSwapOption::from(open_access_log(&config, &metrics)?.map(Arc::new)),
+        access_log: open_access_log(&config, &metrics)?,
     });
     let host = plugin_host(&config, &metrics)?;
     let world = control_runtime
@@ -96,34 +106,60 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
-    if options.upgrade {
-        ask_to_hand_over(&config);
-    }
-    server.bootstrap();
-    write_pid_file(&config)?;
-
+    let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
+    let (tell_phase, phase) = watch::channel(Phase::Starting);
+    let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
     let first = report("start", ReloadResult::Applied, Duration::ZERO);
     let started = first.unix_seconds;
-    let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
-    let status = Arc::new(ArcSwap::from_pointee(status(&world, &first, started)));
-    let reloader = Reloader::new(options.config.clone(), loaded.watch, first);
-    let control = Control { world, reloader, requests, status: status.clone(), started };
-    spawn("control", move || control_runtime.block_on(control.run()))?;
-
+    let reloader = Reloader::new(options.config.clone(), loaded.watch, first, config.clone());
+    let status = Arc::new(ArcSwap::from_pointee(status(&world, &reloader, started)));
     if let Some(address) = config.admin.address {
-        let admin = admin::Admin { metrics: metrics.clone(), status, reload };
-        let listener = admin::bind(address).map_err(system(format!("admin.address {address}")))?;
-        let admin_runtime = runtime()?;
-        spawn("admin", move || admin_runtime.block_on(admin::serve(listener, admin)))?;
+        let admin = Admin { metrics: metrics.clone(), status: status.clone(), reload, phase };
+        start_admin(address, admin, options.upgrade)?;
     }
-    drain::start(server.watch_execution_phase(), metrics, config.server.drain_timeout)
+    drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
+    match options.upgrade {
+        true => upgrade::ask_to_hand_over(&config.server),
+        false => try_listeners(&config)?,
+    }
+
+    server.bootstrap();
+    if let Some(pid_file) = pid_file {
+        pid_file.write();
+    }
+    let control = Control { world, reloader, requests, status, started, read_since };
+    spawn("control", move || control_runtime.block_on(control.run()))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
     }
-    server.run(RunArgs::default());
+    let upgrade_socket = config.server.upgrade_socket.clone();
+    server.run(RunArgs { shutdown_signal: Box::new(Signals { upgrade_socket }) });
     Ok(())
+}
+
+/// Binds each listener once: pingora itself would find out in a task of its own, and go on without.
+fn try_listeners(config: &Config) -> Result<(), RunError> {
+    for listener in &config.listeners {
+        let what = format!("listeners.{}.address {}", listener.name, listener.address);
+        std::net::TcpListener::bind(listener.address).map_err(system(what))?;
+    }
+    Ok(())
+}
+
+fn start_admin(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<(), RunError> {
+    let runtime = runtime()?;
+    if upgrade {
+        return spawn("admin", move || {
+            runtime.block_on(async move {
+                let listener = admin::bind_after_hand_over(address, HAND_OVER_PATIENCE).await?;
+                admin::serve(listener, admin).await
+            })
+        });
+    }
+    let listener = admin::bind(address).map_err(system(format!("admin.address {address}")))?;
+    spawn("admin", move || runtime.block_on(admin::serve(listener, admin)))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
@@ -172,6 +208,11 @@ fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunEr
             .recursive(true)
             .mode(0o700)
             .create(directory)
+            .map_err(system(format!("server.upgrade_socket {}", upgrade_socket.display())))?;
+    }
+    if !options.upgrade && upgrade_socket.exists() {
+        // Left by an upgrade that failed: it would look as if a new process waited.
+        std::fs::remove_file(upgrade_socket)
             .map_err(system(format!("server.upgrade_socket {}", upgrade_socket.display())))?;
     }
     let drain_seconds = config.server.drain_timeout.as_secs() + 2;
@@ -227,30 +268,4 @@ fn tls_settings(h2: bool, resolver: Arc<crate::proxy::tls::Resolver>) -> TlsSett
         settings.enable_h2();
     }
     settings
-}
-
-fn write_pid_file(config: &Config) -> Result<(), RunError> {
-    let Some(path) = &config.server.pid_file else { return Ok(()) };
-    std::fs::write(path, format!("{}\n", std::process::id()))
-        .map_err(system(format!("server.pid_file {}", path.display())))
-}
-
-/// Sends SIGQUIT to the process that the pid file names, which then offers its sockets.
-fn ask_to_hand_over(config: &Config) {
-    let told = config.server.pid_file.as_deref().map(signal_running);
-    match told {
-        Some(Ok(pid)) => tracing::info!(pid, "asked the running process to hand over"),
-        Some(Err(error)) => tracing::warn!(%error, "send SIGQUIT to the running process yourself"),
-        None => tracing::info!("no server.pid_file: send SIGQUIT to the running process now"),
-    }
-}
-
-fn signal_running(pid_file: &Path) -> io::Result<i32> {
-    let text = std::fs::read_to_string(pid_file)?;
-    let number: i32 = text.trim().parse().map_err(io::Error::other)?;
-    let pid = rustix::process::Pid::from_raw(number)
-        .filter(|_| number > 1)
-        .ok_or_else(|| io::Error::other(format!("{number} is no process")))?;
-    rustix::process::kill_process(pid, rustix::process::Signal::QUIT)?;
-    Ok(number)
 }

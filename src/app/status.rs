@@ -1,23 +1,24 @@
 //! The state of the process as the admin API tells it.
 
+use super::reloader::Reloader;
 use super::world::World;
-use crate::admin::{EndpointStatus, PluginStatus, ReloadReport, ServiceStatus, Status};
+use crate::admin::{EndpointStatus, PluginStatus, ServiceStatus, Status};
 use crate::config::PluginSource;
 use crate::plugin::contract::{BALANCER_PACKAGE, BALANCER_VERSION};
 use crate::proxy::Service;
 use crate::telemetry::clock::coarse_ms;
 
 /// Gathers everything, as it is now.
-pub(super) fn status(world: &World, last_reload: &ReloadReport, started: f64) -> Status {
+pub(super) fn status(world: &World, reloader: &Reloader, started: f64) -> Status {
     let (major, minor) = BALANCER_VERSION;
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process_id: std::process::id(),
         started_unix_seconds: started,
         contracts: vec![format!("{BALANCER_PACKAGE}@{major}.{minor}")],
-        last_reload: last_reload.clone(),
-        listeners: world
-            .config
+        last_reload: reloader.last.clone(),
+        listeners: reloader
+            .started_with
             .listeners
             .iter()
             .map(|listener| (listener.name.to_string(), listener.address.to_string()))

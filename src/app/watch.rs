@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -18,19 +19,35 @@ const MAX_LINKS: usize = 16;
 /// Watches files and directories; says when to look, and whether there is something to see.
 pub(super) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
-    directories: BTreeSet<PathBuf>,
+    /// Watched directories, as they were when the watch was set: another one under the same name is
+    /// another directory.
+    directories: BTreeMap<PathBuf, DirectoryId>,
     paths: Vec<PathBuf>,
     seen: Fingerprint,
     events: mpsc::Receiver<()>,
 }
 
-/// Device, inode, size, change time: what differs when a file was written or replaced.
-type Fingerprint = BTreeMap<PathBuf, Option<(u64, u64, u64, i64, i64)>>;
+/// Device and inode.
+type DirectoryId = (u64, u64);
+
+/// What differs when a file was written or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Facts {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+type Fingerprint = BTreeMap<PathBuf, Option<Facts>>;
+
+/// File systems tell times no finer than this.
+const CLOCK_STEP: Duration = Duration::from_millis(20);
 
 impl FileWatch {
-    /// Starts watching `paths`. Where the system offers no events, that is logged, and reloads come
-    /// by signal or API only.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    /// Starts watching `paths`, of which those that changed after `since` count as not seen yet.
+    /// Where the system offers no events, that is logged; [`FileWatch::changed`] still tells.
+    pub(super) fn new(paths: Vec<PathBuf>, since: SystemTime) -> Self {
         let (tell, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -38,22 +55,38 @@ impl FileWatch {
             }
         });
         let watcher = watcher.inspect_err(|error| {
-            tracing::error!(%error, "files cannot be watched: reload by SIGHUP or POST /-/reload");
+            tracing::error!(%error, "no file events: changes are seen every few seconds only");
         });
         let mut watch = Self {
             watcher: watcher.ok(),
-            directories: BTreeSet::new(),
+            directories: BTreeMap::new(),
             paths: Vec::new(),
             seen: Fingerprint::new(),
             events,
         };
-        watch.set_paths(paths);
+        watch.set_paths(paths, since);
         watch
     }
 
-    /// Watches other paths, taking them as seen as they are now.
-    pub(super) fn set_paths(&mut self, paths: Vec<PathBuf>) {
-        self.seen = fingerprint(&paths);
+    /// Watches other paths. What was seen of those that stay is kept; of the new ones, what changed
+    /// after `since` (when they began to be read) counts as not seen.
+    pub(super) fn set_paths(&mut self, paths: Vec<PathBuf>, since: SystemTime) {
+        let since = since.checked_sub(CLOCK_STEP).unwrap_or(UNIX_EPOCH);
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let mut seen = fingerprint(&paths);
+        for (path, facts) in &mut seen {
+            match (self.seen.get(path), &facts) {
+                (Some(known), _) => *facts = *known,
+                (None, Some(Facts { changed, .. })) => {
+                    let changed = changed.0 as f64 + changed.1 as f64 / 1e9;
+                    if changed >= since {
+                        *facts = None;
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        self.seen = seen;
         self.paths = paths;
         self.follow();
     }
@@ -67,35 +100,45 @@ impl FileWatch {
 
     /// Whether a watched path differs from what was seen last; it counts as seen then.
     pub(super) fn changed(&mut self) -> bool {
+        self.follow(); // a directory may have come, or been replaced; a symlink may lead elsewhere
         let now = fingerprint(&self.paths);
         let changed = now != self.seen;
         self.seen = now;
-        if changed {
-            self.follow(); // a symlink may lead elsewhere now
-        }
         changed
     }
 
     fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        let wanted: BTreeSet<PathBuf> =
-            self.paths.iter().flat_map(|path| directories_of(path)).collect();
-        for gone in self.directories.difference(&wanted) {
-            let _ = watcher.unwatch(gone); // it may be gone itself
-        }
-        let mut watched: BTreeSet<PathBuf> =
-            self.directories.intersection(&wanted).cloned().collect();
-        for new in wanted.difference(&self.directories) {
-            match watcher.watch(new, RecursiveMode::NonRecursive) {
-                Ok(()) => _ = watched.insert(new.clone()),
+        let wanted: BTreeMap<PathBuf, DirectoryId> = self
+            .paths
+            .iter()
+            .flat_map(|path| directories_of(path))
+            .filter_map(|path| Some((path.clone(), directory_id(&path)?)))
+            .collect();
+        self.directories.retain(|path, id| {
+            let stays = wanted.get(path) == Some(id);
+            if !stays {
+                let _ = watcher.unwatch(path); // it may be gone itself
+            }
+            stays
+        });
+        for (path, id) in wanted {
+            if self.directories.contains_key(&path) {
+                continue;
+            }
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => _ = self.directories.insert(path, id),
                 Err(error) => {
-                    let directory = new.display();
+                    let directory = path.display();
                     tracing::warn!(%directory, %error, "directory cannot be watched");
                 }
             }
         }
-        self.directories = watched;
     }
+}
+
+fn directory_id(path: &Path) -> Option<DirectoryId> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_dir).map(|m| (m.dev(), m.ino()))
 }
 
 fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
@@ -114,9 +157,12 @@ fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
 
 fn note(path: &Path, found: &mut Fingerprint) {
     // A directory's own times change with every file in it, watched or not.
-    let facts = fs::metadata(path).ok().map(|m| match m.is_dir() {
-        true => (m.dev(), m.ino(), 0, 0, 0),
-        false => (m.dev(), m.ino(), m.size(), m.ctime(), m.ctime_nsec()),
+    let facts = fs::metadata(path).ok().map(|m| {
+        let (bytes, changed) = match m.is_dir() {
+            true => (0, (0, 0)),
+            false => (m.size(), (m.ctime(), m.ctime_nsec())),
+        };
+        Facts { device: m.dev(), inode: m.ino(), bytes, changed }
     });
     found.insert(path.to_owned(), facts);
 }
@@ -130,7 +176,9 @@ fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
         directories.insert(at.clone());
     }
     for _ in 0..MAX_LINKS {
-        directories.extend(at.parent().filter(|parent| parent.is_dir()).map(Path::to_owned));
+        // The nearest that exists: what is missing may come back.
+        let nearest = at.ancestors().skip(1).find(|ancestor| ancestor.is_dir());
+        directories.extend(nearest.map(Path::to_owned));
         // Any component may be the link that is swapped: `..data` in a ConfigMap.
         let link =
             at.ancestors().find_map(|part| Some((part.to_owned(), fs::read_link(part).ok()?)));
@@ -165,25 +213,61 @@ mod tests {
         assert!(directories_of(&at("p.toml")).contains(folder.path()));
         assert!(directories_of(&at("p.toml")).contains(&at("v1")));
 
-        let mut watch = FileWatch::new(vec![at("p.toml")]);
+        let mut watch = FileWatch::new(vec![at("p.toml")], later());
         assert!(!watch.changed());
         symlink("v2", at("..new")).unwrap();
         fs::rename(at("..new"), at("..data")).unwrap();
         assert!(watch.changed());
         assert!(!watch.changed());
-        assert!(watch.directories.contains(&at("v2")));
+        watch.follow();
+        assert!(watch.directories.contains_key(&at("v2")));
     }
 
     #[test]
     fn neighbours_do_not_count_but_fragments_do() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = FileWatch::new(vec![folder.path().to_owned()]);
+        let mut watch = FileWatch::new(vec![folder.path().to_owned()], later());
         fs::write(folder.path().join("access.log"), "x").unwrap();
         assert!(!watch.changed());
         fs::write(folder.path().join("a.toml"), "x").unwrap();
         assert!(watch.changed());
         fs::remove_file(folder.path().join("a.toml")).unwrap();
         assert!(watch.changed());
+    }
+
+    /// Files that were made just now count as seen.
+    fn later() -> SystemTime {
+        SystemTime::now() + Duration::from_secs(60)
+    }
+
+    #[test]
+    fn what_changed_while_it_was_read_is_not_seen_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.toml");
+        let begun = SystemTime::now();
+        fs::write(&path, "x").unwrap();
+        let mut watch = FileWatch::new(vec![path.clone()], begun);
+        assert!(watch.changed());
+        assert!(!watch.changed());
+        fs::write(&path, "longer").unwrap();
+        watch.set_paths(vec![path], later());
+        assert!(watch.changed(), "a path that stays keeps what was seen of it");
+    }
+
+    #[test]
+    fn a_directory_that_comes_back_is_watched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = folder.path().join("plugins");
+        let mut watch = FileWatch::new(vec![plugins.join("a.wasm")], later());
+        assert!(watch.directories.contains_key(folder.path()));
+        for _ in 0..2 {
+            fs::create_dir(&plugins).unwrap();
+            fs::write(plugins.join("a.wasm"), "x").unwrap();
+            assert!(watch.changed());
+            assert_eq!(watch.directories.get(&plugins), directory_id(&plugins).as_ref());
+            fs::remove_dir_all(&plugins).unwrap();
+            assert!(watch.changed());
+        }
     }
 
     #[test]

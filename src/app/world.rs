@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::build::{Builder, Built, Serving, endpoint_set};
-use super::names::{Names, hosts};
+use super::build::{Builder, Built, Serving, endpoint_set, report_loads};
+use super::names::{Answer, Names, hosts, look_up};
 use crate::config::{Config, Listener};
 use crate::model::ListenerName;
 use crate::plugin::balancer::BalancerHost;
@@ -42,7 +42,7 @@ impl World {
         shared: Arc<Shared>,
     ) -> Result<Self, Vec<super::BuildError>> {
         let mut names = Names::default();
-        names.refresh(&hosts(&config), Instant::now()).await;
+        names.learn(look_up(names.unknown(&hosts(&config))).await, Instant::now());
         let config = Arc::new(config);
         let serving = Serving::new();
         let builder = Builder { host: &host, metrics: &metrics, names: &names, serving: &serving };
@@ -63,11 +63,8 @@ impl World {
 
     /// Builds another configuration aside.
     pub(super) async fn build(&mut self, config: Config) -> Result<Built, Vec<super::BuildError>> {
-        // Names that only the new configuration has are asked for; the old one's are kept in case
-        // it is refused.
-        let mut wanted = hosts(&config);
-        wanted.extend(hosts(&self.config));
-        self.names.refresh(&wanted, Instant::now()).await;
+        // Only names that are new are waited for.
+        self.names.learn(look_up(self.names.unknown(&hosts(&config))).await, Instant::now());
         let builder = Builder {
             host: &self.host,
             metrics: &self.metrics,
@@ -95,15 +92,21 @@ impl World {
                 handle.settings.store(Arc::new(listener.clone()));
             }
         }
+        for service in services.values() {
+            report_loads(&service.upstreams().set);
+        }
         self.config = config;
         self.serving = services;
     }
 
-    /// Asks again for names whose answers are due, and publishes what changed.
-    pub(super) async fn refresh_names(&mut self) {
-        if !self.names.refresh(&hosts(&self.config), Instant::now()).await {
-            return;
-        }
+    /// The names whose answers are due, to be [looked up](look_up) beside the loop.
+    pub(super) fn names_to_ask(&mut self) -> Vec<String> {
+        self.names.take_due(&hosts(&self.config), Instant::now())
+    }
+
+    /// Takes answers, and publishes the endpoints that they change.
+    pub(super) fn learn_names(&mut self, answers: Vec<Answer>) {
+        self.names.learn(answers, Instant::now());
         for service in self.serving.values() {
             let former = service.upstreams().set.clone();
             let set = endpoint_set(&service.config, &self.names, Some(&former));

@@ -4,8 +4,10 @@
 
 mod endpoint;
 mod name;
+mod phase;
 mod weight;
 
 pub use endpoint::Endpoint;
 pub use name::{EndpointId, InvalidName, ListenerName, RouteName, ServiceName, StrategyName};
+pub use phase::Phase;
 pub use weight::{InvalidWeight, Weight};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header;
@@ -37,18 +37,12 @@ use crate::config::Listener;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::RouteMetrics;
 
-/// What all listeners share, and what a reload replaces.
+/// What all listeners share. A reload replaces the table.
 pub struct Shared {
     pub table: ArcSwap<RouteTable>,
     /// Requests that no route matched.
     pub unrouted: Arc<RouteMetrics>,
-    pub access_log: ArcSwapOption<AccessLog>,
-}
-
-impl Shared {
-    pub(super) fn access_log(&self) -> Option<Arc<AccessLog>> {
-        self.access_log.load_full()
-    }
+    pub access_log: Option<AccessLog>,
 }
 
 /// The proxy behind one listener.

@@ -21,7 +21,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &Inner) {
     metrics.finished(StatusClass::of(status), elapsed.as_secs_f64());
     metrics.in_flight.dec();
 
-    let Some(access_log) = shared.access_log() else { return };
+    let Some(access_log) = &shared.access_log else { return };
     let header = session.req_header();
     let (route, service) = match &context.route {
         Some(route) => match &route.target {
