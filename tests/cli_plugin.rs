@@ -77,7 +77,12 @@ fn from_nothing_to_a_measured_component() {
     let allowed = |import: &Value| import.as_str().unwrap().starts_with("proconsul:balancer/");
     assert!(imports.iter().all(allowed), "{imports:?}");
 
-    let arguments = ["bench", "my-own", "--endpoints", "3", "--config", "max_active = 4", "--json"];
+    // A busy machine must not cut a pick short.
+    let arguments = [
+        &["bench", "my-own", "--endpoints", "3", "--config", "max_active = 4"][..],
+        &["--pick-deadline", "5s", "--json"],
+    ]
+    .concat();
     let bench: Value = serde_json::from_str(&succeeds(parent.path(), &arguments)).unwrap();
     assert_eq!(bench["sizes"][0]["endpoints"], 3);
     assert_eq!(bench["sizes"][0]["without_answer"], serde_json::json!({}));
