@@ -4,6 +4,8 @@
 
 mod mesh;
 
+#[path = "system/abuse.rs"]
+mod abuse;
 #[path = "system/commands.rs"]
 mod commands;
 #[path = "system/failover.rs"]

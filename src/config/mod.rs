@@ -29,6 +29,6 @@ pub mod types;
 
 pub use diff::{Changes, Diff, diff};
 pub use problem::{MAX_PROBLEMS, Place, Problem, Problems};
-pub use schema::{Time, json_schema};
+pub use schema::{Size, Time, json_schema};
 pub use source::{Loaded, MAX_FILE_BYTES, MAX_FRAGMENTS, Places, Refused, load};
 pub use types::*;

@@ -2,8 +2,9 @@
 
 use wasmtime::ResourceLimiter;
 
-/// Core instances, memories and tables of one component; language runtimes use a handful.
-const MAX_PARTS: usize = 32;
+/// Core instances, memories and tables of one component. Rust's and JavaScript's use a handful, Python's
+/// (componentize-py) about forty instances.
+const MAX_PARTS: usize = 100;
 
 /// Elements of one table: function pointers, mostly.
 const MAX_TABLE_ELEMENTS: usize = 100_000;

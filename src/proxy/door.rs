@@ -4,13 +4,16 @@
 //! together; a client that drips it is cut off (slowloris).
 
 use std::cell::Cell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
@@ -70,19 +73,63 @@ impl Door {
 }
 
 #[async_trait]
-impl HttpServerApp for Door {
+impl ServerApp for Door {
+    /// One connection to its end. Until its first request begins, pingora waits without a bound
+    /// for the bytes that tell HTTP/2 from HTTP/1.1, and for HTTP/2's own greeting.
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let visit = Arc::new(Visit { door: self.clone(), begun: AtomicBool::new(false) });
+        let patience = {
+            let limits = self.listener.load().limits;
+            limits.keepalive_timeout + limits.header_timeout
+        };
+        let mut connection = visit.process_new(stream, shutdown);
+        let mut late = pin!(tokio::time::sleep(patience));
+        poll_fn(|cx| {
+            let progress = connection.as_mut().poll(cx);
+            if progress.is_ready() || visit.begun.load(Ordering::Relaxed) {
+                return progress;
+            }
+            late.as_mut().poll(cx).map(|()| {
+                self.slow_clients.inc();
+                None
+            })
+        })
+        .await
+    }
+
+    /// Nothing: pingora would close idle connections at once, and a request that is just on its
+    /// way over one would be lost. While the process drains, the next request on such a connection
+    /// is served and told to close it; the process's end closes the rest.
+    async fn cleanup(&self) {}
+}
+
+/// One connection's time at the door.
+struct Visit {
+    door: Arc<Door>,
+    /// A request began: from here on each has its own time-outs.
+    begun: AtomicBool,
+}
+
+#[async_trait]
+impl HttpServerApp for Visit {
     async fn process_new_http(
         self: &Arc<Self>,
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        let limits = self.listener.load().limits;
+        self.begun.store(true, Ordering::Relaxed);
+        let door = &*self.door;
+        let limits = door.listener.load().limits;
         session.set_read_timeout(Some(limits.header_timeout));
         session.set_pipelining_enabled(true); // else a client's next request is dropped
         if session.get_keepalive().is_some() && !*shutdown.borrow() {
             session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
         }
-        let mut request = self.proxy.process_new_http(session, shutdown);
+        let mut request = door.proxy.process_new_http(session, shutdown);
         let patience = limits.keepalive_timeout + limits.header_timeout;
         let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
         let mut header = Header::Awaited { since_ms: coarse_ms() };
@@ -100,7 +147,7 @@ impl HttpServerApp for Door {
                 Header::Awaited { since_ms }
                     if coarse_ms().wrapping_sub(*since_ms) > patience_ms =>
                 {
-                    self.slow_clients.inc();
+                    door.slow_clients.inc();
                     Poll::Ready(None)
                 }
                 Header::Awaited { .. } => Poll::Pending,
@@ -110,7 +157,7 @@ impl HttpServerApp for Door {
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        let limits = self.listener.load().limits;
+        let limits = self.door.listener.load().limits;
         let mut options = H2Options::new();
         options
             .max_concurrent_streams(limits.max_h2_streams)
@@ -119,11 +166,8 @@ impl HttpServerApp for Door {
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
+        Some(&self.door.options)
     }
 
-    /// Nothing: pingora would close idle connections at once, and a request that is just on its
-    /// way over one would be lost. While the process drains, the next request on such a connection
-    /// is served and told to close it; the process's end closes the rest.
     async fn http_cleanup(&self) {}
 }

@@ -37,6 +37,7 @@ pub(super) struct Options {
     pub endpoints: Vec<usize>,
     /// The strategy's config, as TOML.
     pub config: String,
+    pub limits: PluginLimits,
     pub json: bool,
 }
 
@@ -45,8 +46,8 @@ struct Line {
     endpoints: usize,
     plugin_ns: f64,
     native_ns: f64,
-    /// Picks that the component did not answer usably, of all.
-    missed: usize,
+    /// Picks that the component did not answer usably, by reason.
+    missed: BTreeMap<&'static str, usize>,
     picks: usize,
 }
 
@@ -64,7 +65,7 @@ pub(super) fn bench(plugin: &str, source: &PluginSource, options: &Options) -> E
         source: source.clone(),
         config_json: serde_json::to_string(&config).unwrap_or_else(|_| "{}".into()),
         hash_on: HashOn::None,
-        limits: PluginLimits::default(),
+        limits: options.limits,
     });
     let host = HotEngine::new().and_then(|engine| {
         BalancerHost::new(Library::new(engine, None), 1, Seeds::fixed(1), Metrics::new())
@@ -115,12 +116,13 @@ fn measure(balancer: &Balancer, set: &Arc<EndpointSet>) -> Line {
     let (mut plugin_ns, mut native_ns) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(set.members().len());
     let begun = Instant::now();
-    let (mut missed, mut batches) = (0, 0);
+    let (mut missed, mut batches) = (BTreeMap::new(), 0);
     while batches < WARM_UP || (begun.elapsed() < TIME_PER_SIZE && batches < MAX_BATCHES) {
-        let (ns, misses) = batch(balancer, set, batches);
-        let (baseline_ns, _) = batch(&native, set, batches);
-        missed += misses;
+        let ns = batch(balancer, set, batches, &mut missed);
+        let baseline_ns = batch(&native, set, batches, &mut BTreeMap::new());
         batches += 1;
+        // What failed is rebuilt, as in the proxy, and not on anybody's time.
+        balancer.maintain(Instant::now());
         if batches > WARM_UP {
             plugin_ns.push(ns);
             native_ns.push(baseline_ns);
@@ -136,18 +138,24 @@ fn measure(balancer: &Balancer, set: &Arc<EndpointSet>) -> Line {
     }
 }
 
-/// Nanoseconds a pick, and how many of the batch gave nothing. Each pick has a key of its own.
-fn batch(selector: &dyn Selector, set: &Arc<EndpointSet>, number: usize) -> (f64, usize) {
+/// Nanoseconds a pick; those that gave nothing are counted. Each pick has a key of its own.
+fn batch(
+    selector: &dyn Selector,
+    set: &Arc<EndpointSet>,
+    number: usize,
+    missed: &mut BTreeMap<&'static str, usize>,
+) -> f64 {
     let tried = Tried::default();
     let first = number as u64 * u64::from(BATCH);
-    let mut misses = 0;
     let begun = Instant::now();
     for request in 0..u64::from(BATCH) {
         // Keys that have nothing in common, as a hash's have not; never 0.
         let key = (first + request + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        misses += usize::from(selector.select(set, &ask(key, &tried)).is_err());
+        if let Err(miss) = selector.select(set, &ask(key, &tried)) {
+            *missed.entry(miss.as_str()).or_default() += 1;
+        }
     }
-    (begun.elapsed().as_nanos() as f64 / f64::from(BATCH), misses)
+    begun.elapsed().as_nanos() as f64 / f64::from(BATCH)
 }
 
 fn ask(key: u64, tried: &Tried) -> Ask<'_> {
@@ -219,10 +227,14 @@ impl Drop for Progress {
 
 fn print_table(plugin: &str, lines: &[Line]) {
     println!("{plugin}: nanoseconds a pick at the median, slot checkout included\n");
-    println!("endpoints   plugin   native round-robin   without answer");
+    println!("endpoints   plugin   native round-robin   without a usable answer");
     for Line { endpoints, plugin_ns, native_ns, missed, picks } in lines {
-        let missed = *missed as f64 / *picks as f64 * 100.0;
-        println!("{endpoints:>9}  {plugin_ns:>7.0}  {native_ns:>19.1}  {missed:>14.1} %");
+        let share = |(reason, count): (&&str, &usize)| {
+            format!("{reason} {:.2} %", *count as f64 / *picks as f64 * 100.0)
+        };
+        let missed: Vec<_> = missed.iter().map(share).collect();
+        let missed = if missed.is_empty() { "none".to_owned() } else { missed.join(", ") };
+        println!("{endpoints:>9}  {plugin_ns:>7.0}  {native_ns:>19.1}   {missed}");
     }
     if cfg!(debug_assertions) {
         println!("\nThis proconsul is a debug build, and its own part of each pick unoptimised.");

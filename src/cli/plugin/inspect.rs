@@ -23,8 +23,12 @@ fn permission(import: &contract::Name) -> &'static str {
 }
 
 /// Prints what a component is. A component that would be refused is shown all the same.
-pub(super) fn inspect(plugin: &str, source: &PluginSource, as_json: bool) -> ExitCode {
-    let limits = PluginLimits::default();
+pub(super) fn inspect(
+    plugin: &str,
+    source: &PluginSource,
+    limits: &PluginLimits,
+    as_json: bool,
+) -> ExitCode {
     let engine = match HotEngine::new() {
         Ok(engine) => engine,
         Err(error) => {

@@ -7,6 +7,8 @@ pub mod digest;
 pub mod dist;
 pub mod toolchain;
 
+mod limits;
+
 mod inspect;
 
 mod scenario;
@@ -21,8 +23,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::config::PluginSource;
+use crate::config::{PluginLimits, PluginSource};
 use crate::plugin::builtin;
+use crate::telemetry::log;
+use limits::LimitFlags;
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -60,6 +64,8 @@ pub enum Command {
         /// Print it as JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        limits: LimitFlags,
     },
     /// Play scenario files against a component
     ///
@@ -76,6 +82,8 @@ pub enum Command {
         /// Show what each step picked
         #[arg(long, short, conflicts_with = "json")]
         verbose: bool,
+        #[command(flatten)]
+        limits: LimitFlags,
     },
     /// Measure what a pick costs, beside a native round-robin
     Bench {
@@ -91,6 +99,8 @@ pub enum Command {
         /// Print the results as JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        limits: LimitFlags,
     },
 }
 
@@ -104,22 +114,33 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Build { folder, out, manifest, .. } => {
             make::build(&folder, out.as_deref().unwrap_or(&folder), manifest)
         }
-        Command::Inspect { plugin, json } => {
-            with_source(&plugin, |source| inspect::inspect(&plugin, source, json))
+        Command::Inspect { plugin, json, limits } => with_source(&plugin, |source| {
+            inspect::inspect(&plugin, source, &limits.or(PluginLimits::default()), json)
+        }),
+        Command::Test { plugin, scenarios, json, verbose, limits } => {
+            let limits = limits
+                .or(PluginLimits { pick_deadline: test::PICK_DEADLINE, ..PluginLimits::default() });
+            let show = test::Show { json, verbose };
+            with_source(&plugin, |source| test::test(&plugin, source, limits, &scenarios, show))
         }
-        Command::Test { plugin, scenarios, json, verbose } => with_source(&plugin, |source| {
-            test::test(&plugin, source, &scenarios, test::Show { json, verbose })
-        }),
-        Command::Bench { plugin, endpoints, config, json } => with_source(&plugin, |source| {
+        Command::Bench { plugin, endpoints, config, json, limits } => {
+            let limits = limits.or(PluginLimits::default());
             let endpoints = endpoints.iter().map(|&count| count as usize).collect();
-            bench::bench(&plugin, source, &bench::Options { endpoints, config, json })
-        }),
+            let options = bench::Options { endpoints, config, limits, json };
+            with_source(&plugin, |source| bench::bench(&plugin, source, &options))
+        }
     }
 }
 
+/// What is shown of a plugin's own lines, and of its failures, while it is tried.
+const LOG: &str = "warn,plugin=debug";
+
 fn with_source(plugin: &str, run: impl FnOnce(&PluginSource) -> ExitCode) -> ExitCode {
     match source_of(plugin) {
-        Ok(source) => run(&source),
+        Ok(source) => {
+            log::start(LOG, false);
+            run(&source)
+        }
         Err(message) => {
             eprintln!("error: {message}");
             ExitCode::FAILURE

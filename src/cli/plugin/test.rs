@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::super::REFUSED;
 use super::scenario::{self, Failure, Report};
-use crate::config::PluginSource;
+use crate::config::{PluginLimits, PluginSource};
 use crate::plugin::HotEngine;
+
+/// Longer than in a proxy: a scenario says what is picked, and must say so on a busy machine as well.
+pub(super) const PICK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How the results are shown.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +22,13 @@ pub(super) struct Show {
 }
 
 /// Plays the files, or those that belong to the plugin where none is named.
-pub(super) fn test(plugin: &str, source: &PluginSource, named: &[PathBuf], show: Show) -> ExitCode {
+pub(super) fn test(
+    plugin: &str,
+    source: &PluginSource,
+    limits: PluginLimits,
+    named: &[PathBuf],
+    show: Show,
+) -> ExitCode {
     let files = match scenario_files(plugin, source, named) {
         Ok(files) => files,
         Err(message) => {
@@ -42,7 +52,7 @@ pub(super) fn test(plugin: &str, source: &PluginSource, named: &[PathBuf], show:
                 return ExitCode::FAILURE;
             }
         };
-        match scenario::play(&engine, source, &text) {
+        match scenario::play(&engine, source, limits, &text) {
             Ok(report) => reports.push((file, report)),
             Err(refusal) => {
                 eprintln!("error: {plugin} {refusal}");

@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn mistakes_name_their_line() {
-        let mistake = |text| Scenario::read(text).err().expect("a mistake");
+        let mistake = |text| Scenario::read(text).expect_err("a mistake");
         let (line, message) = mistake("endpoints = []\n\n[[step]]\nexpects = 1\n");
         assert_eq!(line, 4, "{message}");
         assert!(message.contains("unknown field `expects`"), "{message}");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use toml::Spanned;
@@ -23,9 +22,6 @@ const MAX_PICKS: u64 = 10_000_000;
 
 /// Time at the beginning: long after the clock's zero, which averages take for "long ago".
 const BEGIN_MS: u32 = 1_000_000;
-
-/// Longer than in a proxy: a scenario says what is picked, and must say so on a busy machine as well.
-const PICK_DEADLINE: Duration = Duration::from_secs(1);
 
 /// What became of a scenario.
 #[derive(Debug, Default)]
@@ -79,7 +75,12 @@ impl From<Refusal> for Stop {
 }
 
 /// Plays a file. An error is the component's own, whatever the scenario: it may not serve at all.
-pub fn play(engine: &HotEngine, source: &PluginSource, text: &str) -> Result<Report, Refusal> {
+pub fn play(
+    engine: &HotEngine,
+    source: &PluginSource,
+    limits: PluginLimits,
+    text: &str,
+) -> Result<Report, Refusal> {
     let mut report = Report::default();
     let scenario = match Scenario::read(text) {
         Ok(scenario) => scenario,
@@ -109,7 +110,7 @@ pub fn play(engine: &HotEngine, source: &PluginSource, text: &str) -> Result<Rep
     let library = Library::new(engine.clone(), None);
     let host = BalancerHost::simulated(library, Seeds::fixed(scenario.seed), clock.clone())
         .map_err(|error| Refusal::Instantiate(error.to_string()))?;
-    let spec = spec(&host, source, &scenario)?;
+    let spec = spec(&host, source, limits, &scenario)?;
     let trial = match (Trial::new(&host, &spec, &endpoints.set()), &scenario.refused) {
         (Ok(trial), None) => trial,
         (Ok(_), Some(part)) => {
@@ -145,6 +146,7 @@ pub fn play(engine: &HotEngine, source: &PluginSource, text: &str) -> Result<Rep
 fn spec(
     host: &BalancerHost,
     source: &PluginSource,
+    limits: PluginLimits,
     scenario: &Scenario,
 ) -> Result<BalancerSpec, Refusal> {
     let config_json = serde_json::to_string(&scenario.config)
@@ -154,7 +156,7 @@ fn spec(
         source: source.clone(),
         config_json,
         hash_on: crate::config::HashOn::None,
-        limits: PluginLimits { pick_deadline: PICK_DEADLINE, ..PluginLimits::default() },
+        limits,
     };
     let checked = host.load(&strategy)?;
     Ok(BalancerSpec {
