@@ -1,7 +1,7 @@
 //! The control loop: one task that owns the world and does everything that is not a request.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,15 +35,12 @@ pub(super) struct Control {
     pub requests: mpsc::Receiver<ReloadRequest>,
     pub status: Arc<ArcSwap<Status>>,
     pub started: f64,
-    /// When the first configuration began to be read.
-    pub read_since: SystemTime,
 }
 
 impl Control {
     /// Runs as long as the process does.
-    pub(super) async fn run(mut self) -> std::io::Result<()> {
+    pub(super) async fn run(mut self, mut watch: FileWatch) -> std::io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut watch = FileWatch::new(self.reloader.watch.clone(), self.read_since);
         let mut upkeep_due = None;
         let mut look_at_files = interval(LOOK_EVERY);
         let (tell_answers, mut answers) = mpsc::channel(MAX_WAITING_ANSWERS);
@@ -51,12 +48,7 @@ impl Control {
         loop {
             let names_due = self.world.names_due();
             tokio::select! {
-                () = watch.stirred() => {
-                    settle(&mut watch).await;
-                    if watch.changed() {
-                        self.reload_after_change(&mut watch).await;
-                    }
-                }
+                () = watch.stirred() => self.look_at_files(&mut watch).await,
                 _ = hangup.recv() => self.reload("SIGHUP", &mut watch).await,
                 Some(request) = self.requests.recv() => {
                     self.reload("POST /-/reload", &mut watch).await;
@@ -66,11 +58,7 @@ impl Control {
                 () = host.upkeep_asked() => upkeep_due = host.maintain(Instant::now()),
                 () = until(upkeep_due) => upkeep_due = host.maintain(Instant::now()),
                 // Whatever events missed (a network file system, a directory that came back).
-                _ = look_at_files.tick() => {
-                    if watch.changed() {
-                        self.reload_after_change(&mut watch).await;
-                    }
-                }
+                _ = look_at_files.tick() => self.look_at_files(&mut watch).await,
                 () = until(names_due) => {
                     let (hosts, tell_answers) = (self.world.names_to_ask(), tell_answers.clone());
                     tokio::spawn(async move {
@@ -85,7 +73,14 @@ impl Control {
         }
     }
 
-    async fn reload_after_change(&mut self, watch: &mut FileWatch) {
+    async fn look_at_files(&mut self, watch: &mut FileWatch) {
+        if !watch.differs() {
+            return;
+        }
+        settle(watch).await;
+        if !watch.changed() {
+            return; // it was put back
+        }
         if super::reloader::load(self.reloader.path()).is_err() {
             sleep(SECOND_LOOK).await;
             settle(watch).await;
@@ -95,9 +90,7 @@ impl Control {
 
     async fn reload(&mut self, cause: &str, watch: &mut FileWatch) {
         watch.changed(); // as it is before it is read: what changes from here on is seen later
-        let since = SystemTime::now();
-        self.reloader.reload(&mut self.world, cause).await;
-        watch.set_paths(self.reloader.watch.clone(), since);
+        self.reloader.reload(&mut self.world, cause, watch).await;
     }
 
     fn publish_status(&self) {

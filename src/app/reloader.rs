@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::watch::FileWatch;
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{self, Config, Loaded};
@@ -18,8 +19,6 @@ pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
 /// Reloads one configuration file into one world.
 pub(super) struct Reloader {
     path: PathBuf,
-    /// Files and directories that the newest attempt depended on.
-    pub watch: Vec<PathBuf>,
     /// What happened last.
     pub last: ReloadReport,
     /// What the process was started with: what of it needs a restart is in effect still.
@@ -27,13 +26,8 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(
-        path: PathBuf,
-        watch: Vec<PathBuf>,
-        first: ReloadReport,
-        started_with: Arc<Config>,
-    ) -> Self {
-        Self { path, watch, last: first, started_with }
+    pub(super) fn new(path: PathBuf, first: ReloadReport, started_with: Arc<Config>) -> Self {
+        Self { path, last: first, started_with }
     }
 
     /// The file that is reloaded.
@@ -42,9 +36,9 @@ impl Reloader {
     }
 
     /// Tries once. Whatever fails, `world` goes on as it was.
-    pub(super) async fn reload(&mut self, world: &mut World, cause: &str) -> &ReloadReport {
+    pub(super) async fn reload(&mut self, world: &mut World, cause: &str, watch: &mut FileWatch) {
         let begun = Instant::now();
-        let outcome = self.attempt(world).await;
+        let outcome = self.attempt(world, watch).await;
         let took = begun.elapsed();
         self.last = match outcome {
             Ok(changed) => {
@@ -73,18 +67,27 @@ impl Reloader {
                 report
             }
         };
-        &self.last
     }
 
-    async fn attempt(&mut self, world: &mut World) -> Result<Changed, Vec<String>> {
+    async fn attempt(
+        &self,
+        world: &mut World,
+        watch: &mut FileWatch,
+    ) -> Result<Changed, Vec<String>> {
         let loaded = match load(&self.path) {
             Ok(loaded) => loaded,
             Err(refused) => {
-                self.watch = refused.watch;
+                watch.set_paths(refused.watch);
                 return Err(refused.problems.iter().map(ToString::to_string).collect());
             }
         };
-        self.watch = loaded.watch;
+        watch.set_paths(loaded.watch);
+        let listens = |config: &Config| !config.listeners.is_empty();
+        if listens(&self.started_with) && !listens(&loaded.config) {
+            let path = self.path.display();
+            // An empty file is valid, and what an editor leaves for a moment.
+            return Err(vec![format!("{path}: names no listener: is it half written?")]);
+        }
         let takes_effect = config::diff(&world.config, &loaded.config).takes_effect;
         let needs_restart = config::diff(&self.started_with, &loaded.config).needs_restart;
         let built = world.build(loaded.config).await;

@@ -3,9 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora_core::listeners::tls::TlsSettings;
@@ -22,6 +22,7 @@ use super::reloader::{Reloader, load, report, unix_seconds};
 use super::signals::Signals;
 use super::status::status;
 use super::upgrade::{self, PidFile};
+use super::watch::FileWatch;
 use super::world::{ListenerHandle, World};
 use crate::admin::{self, Admin, ReloadResult};
 use crate::balance::MAX_TRIES;
@@ -77,8 +78,9 @@ pub(super) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunEr
 ///
 /// What can fail comes first: once an old process has handed over, this one has to serve.
 pub fn run(options: &RunOptions) -> Result<(), RunError> {
-    let read_since = SystemTime::now();
+    let mut watch = FileWatch::new(vec![absolute(&options.config)]);
     let loaded = load(&options.config)?;
+    watch.set_paths(loaded.watch);
     let config = loaded.config;
     log::start(&config.log.level, config.log.format == LogFormat::Json);
     for warning in &loaded.warnings {
@@ -111,7 +113,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
     let first = report("start", ReloadResult::Applied, Duration::ZERO);
     let started = first.unix_seconds;
-    let reloader = Reloader::new(options.config.clone(), loaded.watch, first, config.clone());
+    let reloader = Reloader::new(options.config.clone(), first, config.clone());
     let status = Arc::new(ArcSwap::from_pointee(status(&world, &reloader, started)));
     if let Some(address) = config.admin.address {
         let admin = Admin { metrics: metrics.clone(), status: status.clone(), reload, phase };
@@ -128,8 +130,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(pid_file) = pid_file {
         pid_file.write();
     }
-    let control = Control { world, reloader, requests, status, started, read_since };
-    spawn("control", move || control_runtime.block_on(control.run()))?;
+    let control = Control { world, reloader, requests, status, started };
+    spawn("control", move || control_runtime.block_on(control.run(watch)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
@@ -137,6 +139,10 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let upgrade_socket = config.server.upgrade_socket.clone();
     server.run(RunArgs { shutdown_signal: Box::new(Signals { upgrade_socket }) });
     Ok(())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Binds each listener once: pingora itself would find out in a task of its own, and go on without.

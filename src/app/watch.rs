@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -41,13 +40,10 @@ struct Facts {
 
 type Fingerprint = BTreeMap<PathBuf, Option<Facts>>;
 
-/// File systems tell times no finer than this.
-const CLOCK_STEP: Duration = Duration::from_millis(20);
-
 impl FileWatch {
-    /// Starts watching `paths`, of which those that changed after `since` count as not seen yet.
-    /// Where the system offers no events, that is logged; [`FileWatch::changed`] still tells.
-    pub(super) fn new(paths: Vec<PathBuf>, since: SystemTime) -> Self {
+    /// Starts watching `paths`. Where the system offers no events, that is logged;
+    /// [`FileWatch::changed`] still tells.
+    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
         let (tell, events) = mpsc::channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
@@ -64,26 +60,17 @@ impl FileWatch {
             seen: Fingerprint::new(),
             events,
         };
-        watch.set_paths(paths, since);
+        watch.set_paths(paths);
         watch
     }
 
-    /// Watches other paths. What was seen of those that stay is kept; of the new ones, what changed
-    /// after `since` (when they began to be read) counts as not seen.
-    pub(super) fn set_paths(&mut self, paths: Vec<PathBuf>, since: SystemTime) {
-        let since = since.checked_sub(CLOCK_STEP).unwrap_or(UNIX_EPOCH);
-        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    /// Watches other paths. What was seen of those that stay is kept; new ones count as seen as they
+    /// are now, so this comes before what they hold is put to work.
+    pub(super) fn set_paths(&mut self, paths: Vec<PathBuf>) {
         let mut seen = fingerprint(&paths);
         for (path, facts) in &mut seen {
-            match (self.seen.get(path), &facts) {
-                (Some(known), _) => *facts = *known,
-                (None, Some(Facts { changed, .. })) => {
-                    let changed = changed.0 as f64 + changed.1 as f64 / 1e9;
-                    if changed >= since {
-                        *facts = None;
-                    }
-                }
-                (None, None) => {}
+            if let Some(known) = self.seen.get(path) {
+                *facts = *known;
             }
         }
         self.seen = seen;
@@ -98,9 +85,15 @@ impl FileWatch {
         }
     }
 
+    /// Whether there is something to see.
+    pub(super) fn differs(&mut self) -> bool {
+        self.follow(); // a directory may have come, or been replaced; a symlink may lead elsewhere
+        fingerprint(&self.paths) != self.seen
+    }
+
     /// Whether a watched path differs from what was seen last; it counts as seen then.
     pub(super) fn changed(&mut self) -> bool {
-        self.follow(); // a directory may have come, or been replaced; a symlink may lead elsewhere
+        self.follow();
         let now = fingerprint(&self.paths);
         let changed = now != self.seen;
         self.seen = now;
@@ -213,7 +206,7 @@ mod tests {
         assert!(directories_of(&at("p.toml")).contains(folder.path()));
         assert!(directories_of(&at("p.toml")).contains(&at("v1")));
 
-        let mut watch = FileWatch::new(vec![at("p.toml")], later());
+        let mut watch = FileWatch::new(vec![at("p.toml")]);
         assert!(!watch.changed());
         symlink("v2", at("..new")).unwrap();
         fs::rename(at("..new"), at("..data")).unwrap();
@@ -226,7 +219,7 @@ mod tests {
     #[test]
     fn neighbours_do_not_count_but_fragments_do() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = FileWatch::new(vec![folder.path().to_owned()], later());
+        let mut watch = FileWatch::new(vec![folder.path().to_owned()]);
         fs::write(folder.path().join("access.log"), "x").unwrap();
         assert!(!watch.changed());
         fs::write(folder.path().join("a.toml"), "x").unwrap();
@@ -235,30 +228,23 @@ mod tests {
         assert!(watch.changed());
     }
 
-    /// Files that were made just now count as seen.
-    fn later() -> SystemTime {
-        SystemTime::now() + Duration::from_secs(60)
-    }
-
     #[test]
-    fn what_changed_while_it_was_read_is_not_seen_yet() {
+    fn what_changed_since_it_was_seen_stays_to_be_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.toml");
-        let begun = SystemTime::now();
         fs::write(&path, "x").unwrap();
-        let mut watch = FileWatch::new(vec![path.clone()], begun);
-        assert!(watch.changed());
-        assert!(!watch.changed());
+        let mut watch = FileWatch::new(vec![path.clone()]);
         fs::write(&path, "longer").unwrap();
-        watch.set_paths(vec![path], later());
+        watch.set_paths(vec![path, folder.path().join("new")]);
         assert!(watch.changed(), "a path that stays keeps what was seen of it");
+        assert!(!watch.changed());
     }
 
     #[test]
     fn a_directory_that_comes_back_is_watched_again() {
         let folder = tempfile::tempdir().unwrap();
         let plugins = folder.path().join("plugins");
-        let mut watch = FileWatch::new(vec![plugins.join("a.wasm")], later());
+        let mut watch = FileWatch::new(vec![plugins.join("a.wasm")]);
         assert!(watch.directories.contains_key(folder.path()));
         for _ in 0..2 {
             fs::create_dir(&plugins).unwrap();

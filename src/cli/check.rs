@@ -17,7 +17,7 @@ pub(super) fn check(path: &Path, as_json: bool) -> ExitCode {
         Ok(loaded) => loaded,
         Err(refused) => {
             match as_json {
-                true => print_json(refused.problems.iter().map(problem_json)),
+                true => print_json(refused.problems.iter(), [].iter()),
                 false => eprintln!("{}", refused.problems),
             }
             return ExitCode::from(REFUSED);
@@ -35,13 +35,13 @@ pub(super) fn check(path: &Path, as_json: bool) -> ExitCode {
         let problems: Vec<Problem> =
             errors.iter().map(|error| error.locate(&loaded.places)).collect();
         match as_json {
-            true => print_json(problems.iter().map(problem_json)),
+            true => print_json(problems.iter(), loaded.warnings.iter()),
             false => problems.iter().for_each(|problem| eprintln!("error: {problem}")),
         }
         return ExitCode::from(REFUSED);
     }
     if as_json {
-        print_json(std::iter::empty());
+        print_json([].iter(), loaded.warnings.iter());
         return ExitCode::SUCCESS;
     }
     for warning in &loaded.warnings {
@@ -51,9 +51,14 @@ pub(super) fn check(path: &Path, as_json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn print_json(problems: impl Iterator<Item = serde_json::Value>) {
-    let problems: Vec<_> = problems.collect();
-    println!("{:#}", json!({ "good": problems.is_empty(), "problems": problems }));
+fn print_json<'a>(
+    problems: impl Iterator<Item = &'a Problem>,
+    warnings: impl Iterator<Item = &'a Problem>,
+) {
+    let problems: Vec<_> = problems.map(problem_json).collect();
+    let warnings: Vec<_> = warnings.map(problem_json).collect();
+    let good = problems.is_empty();
+    println!("{:#}", json!({ "good": good, "problems": problems, "warnings": warnings }));
 }
 
 fn problem_json(problem: &Problem) -> serde_json::Value {

@@ -51,17 +51,17 @@ fn play(listen: SocketAddr, admin: SocketAddr, seconds: Option<u64>) -> anyhow::
         .map(|name| runtime.block_on(start_backend(name)))
         .collect::<anyhow::Result<Vec<_>>>()?;
 
-    let directory = std::env::temp_dir().join(format!("proconsul-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&directory)?;
-    let config = directory.join("proconsul.toml");
-    std::fs::write(&config, configuration(listen, admin, &directory, &backends))?;
+    // Private to this user: whoever may write it may say what this process does.
+    let directory = tempfile::Builder::new().prefix("proconsul-demo-").tempdir()?;
+    let config = directory.path().join("proconsul.toml");
+    std::fs::write(&config, configuration(listen, admin, directory.path(), &backends))?;
 
     let failures = Arc::new(AtomicU64::new(0));
     runtime.spawn(send_requests(listen, failures.clone()));
     let show = Show { config: config.clone(), listen, admin, failures, seconds };
     std::thread::spawn(move || show.run(&backends));
     app::run(&RunOptions { config, upgrade: false }).map_err(|error| anyhow::anyhow!("{error}"))?;
-    std::fs::remove_dir_all(&directory)?;
+    directory.close()?;
     Ok(())
 }
 
