@@ -10,7 +10,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::reloader::Reloader;
 use super::status::status;
-use super::watch::FileWatch;
+use super::watch::{Before, FileWatch};
 use super::world::World;
 use crate::admin::{ReloadRequest, Status};
 
@@ -33,10 +33,10 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Runs as long as the process does.
-    pub(super) async fn run(mut self) -> std::io::Result<()> {
+    /// Runs as long as the process does. The configuration in effect was read after `before`.
+    pub(super) async fn run(mut self, before: Before) -> std::io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut watch = FileWatch::new(self.reloader.watch.clone());
+        let mut watch = FileWatch::new(self.reloader.watch.clone(), before);
         let mut upkeep_due = None;
         let host = self.world.host.clone();
         loop {
@@ -72,8 +72,9 @@ impl Control {
     }
 
     async fn reload(&mut self, cause: &str, watch: &mut FileWatch) {
+        let before = watch.before();
         self.reloader.reload(&mut self.world, cause).await;
-        watch.set_paths(self.reloader.watch.clone());
+        watch.set_paths(self.reloader.watch.clone(), before);
     }
 
     fn publish_status(&self) {

@@ -19,6 +19,7 @@ use super::control::Control;
 use super::drain;
 use super::reloader::{Reloader, load, report, unix_seconds};
 use super::status::status;
+use super::watch::Before;
 use super::world::{ListenerHandle, World};
 use crate::admin::{self, ReloadResult};
 use crate::balance::MAX_TRIES;
@@ -68,6 +69,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
 
 /// Serves until SIGTERM (drain), SIGINT (at once) or SIGQUIT (hand over to a new process).
 pub fn run(options: &RunOptions) -> Result<(), RunError> {
+    let before = Before::start();
     let loaded = load(&options.config)?;
     let config = loaded.config;
     log::start(&config.log.level, config.log.format == LogFormat::Json);
@@ -108,7 +110,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let status = Arc::new(ArcSwap::from_pointee(status(&world, &first, started)));
     let reloader = Reloader::new(options.config.clone(), loaded.watch, first);
     let control = Control { world, reloader, requests, status: status.clone(), started };
-    spawn("control", move || control_runtime.block_on(control.run()))?;
+    spawn("control", move || control_runtime.block_on(control.run(before)))?;
 
     if let Some(address) = config.admin.address {
         let admin = admin::Admin { metrics: metrics.clone(), status, reload };

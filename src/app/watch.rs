@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -15,9 +16,42 @@ use tokio::sync::mpsc;
 /// Symlinks followed for one path; a longer chain is a loop.
 const MAX_LINKS: usize = 16;
 
+/// File systems stamp with a coarse clock, which lags behind.
+const CLOCK_LAG: Duration = Duration::from_millis(20);
+
+/// How things were before files were read: what changes from then on is news, also while they are
+/// being read and built from.
+pub(super) struct Before {
+    seen: Fingerprint,
+    at: SystemTime,
+}
+
+impl Before {
+    /// Before the first reading of all.
+    pub(super) fn start() -> Self {
+        Self { seen: Fingerprint::new(), at: SystemTime::now() }
+    }
+
+    /// What counts as seen of what is there `now`. Of a path that was not watched before, the time
+    /// of its last change has to tell.
+    fn seen_of(mut self, now: &Fingerprint) -> Fingerprint {
+        let since = (self.at - CLOCK_LAG).duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = (since.as_secs() as i64, i64::from(since.subsec_nanos()));
+        for (path, facts) in now {
+            let is_news = facts.is_some_and(|(.., seconds, nanos)| (seconds, nanos) >= since);
+            self.seen.entry(path.clone()).or_insert(if is_news { None } else { *facts });
+        }
+        // What is gone is news if a watched directory had it, and else no longer watched.
+        let is_listed = |path: &Path| path.parent().is_some_and(|parent| now.contains_key(parent));
+        self.seen.retain(|path, _| now.contains_key(path) || is_listed(path));
+        self.seen
+    }
+}
+
 /// Watches files and directories; says when to look, and whether there is something to see.
 pub(super) struct FileWatch {
     watcher: Option<RecommendedWatcher>,
+    tell: mpsc::Sender<()>,
     directories: BTreeSet<PathBuf>,
     paths: Vec<PathBuf>,
     seen: Fingerprint,
@@ -25,16 +59,18 @@ pub(super) struct FileWatch {
 }
 
 /// Device, inode, size, change time: what differs when a file was written or replaced.
-type Fingerprint = BTreeMap<PathBuf, Option<(u64, u64, u64, i64, i64)>>;
+type Facts = (u64, u64, u64, i64, i64);
+type Fingerprint = BTreeMap<PathBuf, Option<Facts>>;
 
 impl FileWatch {
-    /// Starts watching `paths`. Where the system offers no events, that is logged, and reloads come
-    /// by signal or API only.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    /// Starts watching `paths`, which were read after `before`. Where the system offers no events,
+    /// that is logged, and reloads come by signal or API only.
+    pub(super) fn new(paths: Vec<PathBuf>, before: Before) -> Self {
         let (tell, events) = mpsc::channel(1);
+        let stir = tell.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access()) {
-                let _ = tell.try_send(()); // one note is enough: it says "look"
+                let _ = stir.try_send(()); // one note is enough: it says "look"
             }
         });
         let watcher = watcher.inspect_err(|error| {
@@ -42,20 +78,30 @@ impl FileWatch {
         });
         let mut watch = Self {
             watcher: watcher.ok(),
+            tell,
             directories: BTreeSet::new(),
             paths: Vec::new(),
             seen: Fingerprint::new(),
             events,
         };
-        watch.set_paths(paths);
+        watch.set_paths(paths, before);
         watch
     }
 
-    /// Watches other paths, taking them as seen as they are now.
-    pub(super) fn set_paths(&mut self, paths: Vec<PathBuf>) {
-        self.seen = fingerprint(&paths);
+    /// How things are, before files are read again.
+    pub(super) fn before(&self) -> Before {
+        Before { seen: fingerprint(&self.paths), at: SystemTime::now() }
+    }
+
+    /// Watches other paths, which were read after `before`.
+    pub(super) fn set_paths(&mut self, paths: Vec<PathBuf>, before: Before) {
         self.paths = paths;
         self.follow();
+        let now = fingerprint(&self.paths);
+        self.seen = before.seen_of(&now);
+        if self.seen != now {
+            let _ = self.tell.try_send(()); // a note that waits already says the same
+        }
     }
 
     /// Waits until something happened near a watched path.
@@ -152,6 +198,43 @@ mod tests {
 
     use super::*;
 
+    /// As if the files had been there for long.
+    fn later() -> Before {
+        Before { at: SystemTime::now() + Duration::from_secs(1), ..Before::start() }
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_news() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let paths = || vec![folder.path().to_owned(), at("p.wasm")];
+        fs::write(at("a.toml"), "1").unwrap();
+        let before = Before::start();
+        fs::write(at("p.wasm"), "1").unwrap();
+        assert!(FileWatch::new(paths(), before).changed(), "written since the start");
+
+        let mut watch = FileWatch::new(paths(), later());
+        assert!(!watch.changed());
+        let before = watch.before();
+        watch.set_paths(paths(), before);
+        assert!(!watch.changed());
+        for change in [
+            &(|| fs::write(at("p.wasm"), "22").unwrap()) as &dyn Fn(),
+            &|| fs::write(at("b.toml"), "1").unwrap(),
+            &|| fs::remove_file(at("b.toml")).unwrap(),
+            &|| fs::remove_file(at("p.wasm")).unwrap(),
+        ] {
+            let before = watch.before();
+            change();
+            watch.set_paths(paths(), before);
+            assert!(watch.changed());
+            assert!(!watch.changed());
+        }
+        let before = watch.before();
+        watch.set_paths(vec![at("a.toml")], before);
+        assert!(!watch.changed(), "a path that is watched no longer is no news");
+    }
+
     #[test]
     fn a_swapped_symlink_shows() {
         let folder = tempfile::tempdir().unwrap();
@@ -165,7 +248,7 @@ mod tests {
         assert!(directories_of(&at("p.toml")).contains(folder.path()));
         assert!(directories_of(&at("p.toml")).contains(&at("v1")));
 
-        let mut watch = FileWatch::new(vec![at("p.toml")]);
+        let mut watch = FileWatch::new(vec![at("p.toml")], later());
         assert!(!watch.changed());
         symlink("v2", at("..new")).unwrap();
         fs::rename(at("..new"), at("..data")).unwrap();
@@ -177,7 +260,7 @@ mod tests {
     #[test]
     fn neighbours_do_not_count_but_fragments_do() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watch = FileWatch::new(vec![folder.path().to_owned()]);
+        let mut watch = FileWatch::new(vec![folder.path().to_owned()], later());
         fs::write(folder.path().join("access.log"), "x").unwrap();
         assert!(!watch.changed());
         fs::write(folder.path().join("a.toml"), "x").unwrap();
