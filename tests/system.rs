@@ -24,5 +24,7 @@ mod protocols;
 mod reload;
 #[path = "system/routing.rs"]
 mod routing;
+#[path = "system/seeing.rs"]
+mod seeing;
 #[path = "system/streaming.rs"]
 mod streaming;

@@ -29,7 +29,7 @@ pub struct Builder {
     directory: TempDir,
     listener_keys: String,
     server_keys: String,
-    log_level: String,
+    log_table: &'static str,
     config: String,
     files: Vec<(String, Vec<u8>)>,
     names: Vec<(String, String)>,
@@ -44,7 +44,7 @@ impl Mesh {
             directory: tempfile::tempdir().unwrap(),
             listener_keys: String::new(),
             server_keys: String::new(),
-            log_level: "info".into(),
+            log_table: "[log]\nlevel = \"info\"\n",
             config: config.into(),
             files: Vec::new(),
             names: Vec::new(),
@@ -90,8 +90,9 @@ impl Builder {
         self
     }
 
-    pub fn log_level(mut self, level: &str) -> Self {
-        self.log_level = level.into();
+    /// Leaves `[log]` to the test.
+    pub fn bare_log(mut self) -> Self {
+        self.log_table = "";
         self
     }
 
@@ -114,12 +115,12 @@ impl Builder {
         let mut text = format!(
             "{config}\n[server]\nthreads = 1\nupgrade_socket = \"run/upgrade.sock\"\n{server}\
              [admin]\naddress = \"{admin}\"\n\
-             [log]\nlevel = \"{level}\"\n\
+             {log}\
              [plugins]\ncache_directory = \"{cache}\"\n\
              [listeners.http]\naddress = \"{listener}\"\n{keys}",
             server = self.server_keys,
             admin = self.admin,
-            level = self.log_level,
+            log = self.log_table,
             cache = cache.display(),
             listener = self.listener,
             keys = self.listener_keys,

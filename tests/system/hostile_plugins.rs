@@ -4,6 +4,7 @@
 //! requests that have an `x-key`.
 
 use crate::mesh::plugin::Balancer;
+use crate::mesh::wait::eventually;
 use crate::mesh::{Load, Mesh, Upstream};
 
 /// Does `evil` in each pick that has a key.
@@ -195,6 +196,33 @@ async fn a_trap_in_handover_carries_nothing_and_stops_nothing() {
         load.goes_on(20).await;
     }
     mesh.logged(&["WARN", "plugin starts without its former state", "service=\"web\""]).await;
+    load.stop_without_a_failure().await;
+    assert_eq!(mesh.metric(TRIPPED).await, 0.0);
+}
+
+#[tokio::test]
+async fn endpoints_that_a_plugin_fails_to_take_reach_it_in_a_new_instance() {
+    let plugin = Balancer {
+        module: "(global $sets (mut i32) (i32.const 0))",
+        set_endpoints: "(global.set $sets (i32.add (global.get $sets) (i32.const 1)))
+            (if (i32.gt_u (global.get $sets) (i32.const 1)) (then unreachable))",
+        ..Balancer::default()
+    };
+    let mesh = mesh_with(&plugin, "").await;
+    let load = Load::start(mesh.listener, 4, "");
+    load.goes_on(50).await;
+    let third = Upstream::echo("c").await;
+    mesh.edit_and_wait("endpoints = [", &format!("endpoints = [{{ address = \"{third}\" }}, "))
+        .await;
+    let traps = "proconsul_plugin_traps_total{service=\"web\",export=\"set-endpoints\"}";
+    mesh.metric_reaches(traps, 1.0).await;
+    mesh.logged(&["plugin failed", "export=\"set-endpoints\"", "service=\"web\""]).await;
+    eventually("the plugin to pick the new first endpoint", || async {
+        load.answered_by();
+        load.goes_on(20).await;
+        load.answered_by().keys().eq(["c"]).then_some(())
+    })
+    .await;
     load.stop_without_a_failure().await;
     assert_eq!(mesh.metric(TRIPPED).await, 0.0);
 }

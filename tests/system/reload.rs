@@ -137,6 +137,22 @@ async fn files_may_be_changed_in_many_ways() {
 }
 
 #[tokio::test]
+async fn a_change_during_a_reload_is_not_lost() {
+    let (mesh, a, b) = mesh().await;
+    let texts = [&a, &b].map(|up| mesh.config().replace(&a.to_string(), &up.to_string()));
+    for turn in 0..20 {
+        let reload = mesh.admin("POST", "/-/reload");
+        let edit = async {
+            tokio::task::yield_now().await;
+            mesh.replace("proconsul.toml", &texts[(turn + 1) % 2]);
+        };
+        let (answer, ()) = tokio::join!(reload, edit);
+        assert_eq!(answer.status, 200);
+        goes_to(&mesh, ["b", "a"][turn % 2]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_config_map_is_followed_through_its_symlinks() {
     let (a, b) = (Upstream::echo("a").await, Upstream::echo("b").await);
     let builder = Mesh::with("include = \"conf.d/*.toml\"").file("conf.d/readme", "");

@@ -1,0 +1,120 @@
+//! What an operator sees of requests: the access log and the metrics.
+
+use crate::mesh::wait::eventually;
+use crate::mesh::{Mesh, Upstream};
+
+/// The lines of the access log, once there are so many.
+async fn lines(mesh: &Mesh, count: usize) -> Vec<serde_json::Value> {
+    eventually("access-log lines", || async {
+        let text = std::fs::read_to_string(mesh.path("access.log")).unwrap_or_default();
+        let lines: Vec<_> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        (lines.len() >= count).then_some(lines)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_request_has_a_line_in_the_access_log() {
+    let (up, down) = (Upstream::echo("up").await, Upstream::refusing());
+    let mesh = Mesh::with(
+        r#"
+        access_log.target = { file = "access.log" }
+        services.web.endpoints = [{ address = "@up" }]
+        services.down.endpoints = [{ address = "@down" }]
+        routes = [{ service = "web", path_prefix = "/w" }, { service = "down", path = "/d", name = "dead" }]
+        "#,
+    )
+    .at("up", &up)
+    .at("down", &down)
+    .start()
+    .await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    mesh.send(&format!(
+        "POST /w?a=%22b HTTP/1.1\r\nHost: Test:80\r\nX-Request-Id: r1\r\nContent-Length: 3\r\n\
+         Traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n\r\nabc"
+    ))
+    .await;
+    mesh.get("/d").await;
+    let third = "GET /%22%7d HTTP/1.1\r\nHost: a\r\nX-Request-Id: evil \"}\r\n\r\n";
+    assert_eq!(mesh.send(third).await.status, 404);
+    let lines = lines(&mesh, 3).await;
+    let fields = |line: usize, names: &[&str]| -> Vec<serde_json::Value> {
+        names.iter().map(|name| lines[line][name].clone()).collect()
+    };
+    let names = ["method", "host", "service", "route", "status", "bytes_in", "tries", "error"];
+    let expected: Vec<serde_json::Value> = vec![
+        "POST".into(),
+        "Test:80".into(),
+        "web".into(),
+        "web".into(),
+        200.into(),
+        3.into(),
+        1.into(),
+        "".into(),
+    ];
+    assert_eq!(fields(0, &names), expected, "{:#}", lines[0]);
+    assert_eq!(fields(0, &["request_id", "trace_id"]), ["r1", trace]);
+    assert_eq!(fields(0, &["upstream", "client_ip"]), [up.to_string(), "127.0.0.1".to_owned()]);
+    assert_eq!(fields(1, &["service", "route", "error"]), ["down", "dead", "upstream_unreachable"]);
+    assert_eq!(lines[1]["status"], 502);
+    assert_eq!(lines[2]["request_id"].as_str().unwrap().len(), 32, "a bad id is replaced");
+}
+
+#[tokio::test]
+async fn metrics_count_by_service_route_and_status() {
+    let up = Upstream::echo("up").await;
+    let mesh = Mesh::with(
+        r#"
+        services.web.endpoints = [{ address = "@up" }]
+        routes = [{ service = "web", name = "api" }, { path = "/away", redirect = { status = 301, path = "/" } }]
+        "#,
+    )
+    .at("up", &up)
+    .start()
+    .await;
+    for _ in 0..3 {
+        mesh.get("/").await;
+    }
+    mesh.get("/away").await;
+    mesh.get("/a/..").await;
+    for (labels, count) in [
+        (r#"service="web",route="api",status_class="2xx""#, 3.0),
+        (r#"route="redirect",status_class="3xx""#, 1.0),
+        (r#"service="",route="",status_class="4xx""#, 1.0),
+    ] {
+        mesh.metric_reaches(&format!("proconsul_http_requests_total{{{labels}}}"), count).await;
+        let timed = format!("proconsul_http_request_duration_seconds_count{{{labels}}}");
+        assert_eq!(mesh.metric(&timed).await, count);
+    }
+    let picks = r#"proconsul_plugin_picks_total{service="web",strategy="round-robin"}"#;
+    assert_eq!(mesh.metric(picks).await, 3.0);
+    assert_eq!(mesh.metric("proconsul_http_requests_in_flight").await, 0.0);
+    let text = mesh.admin("GET", "/metrics").await.text();
+    let described = |line: &str| {
+        let name = line.split(['{', ' ']).next().unwrap();
+        let family = ["_bucket", "_sum", "_count"]
+            .iter()
+            .fold(name, |n, end| n.strip_suffix(end).unwrap_or(n));
+        text.contains(&format!("# HELP {family} ")) && text.contains(&format!("# TYPE {family} "))
+    };
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.starts_with("proconsul_") && described(line), "{line}");
+    }
+    assert_eq!(mesh.admin("GET", "/-/healthy").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_log_for_machines_is_json_on_every_line() {
+    let up = Upstream::echo("up").await;
+    let mesh = Mesh::with("log.format = \"json\"\nservices.web.endpoints = [{ address = \"@up\" }]\nroutes = [{ service = \"web\" }]")
+        .at("up", &up)
+        .bare_log()
+        .start()
+        .await;
+    mesh.logged(&["\"listening\""]).await;
+    for line in mesh.log().lines() {
+        let json: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(json["timestamp"].is_string() && json["level"].is_string(), "{line}");
+    }
+}
