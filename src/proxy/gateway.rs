@@ -376,8 +376,14 @@ impl ProxyHttp for Gateway {
         } else {
             error.retry.decide_reuse(reused);
         }
+        let Inner { route, upstreams, placement, .. } = &mut **context;
         if error.retry() {
-            context.placement.again();
+            placement.again();
+        } else if *error.esource() == ErrorSource::Upstream
+            && let (Some(route), Some(upstreams)) = (route, upstreams)
+            && let Target::Service(service) = &route.target
+        {
+            placement.broke_off(service, upstreams);
         }
         error
     }
