@@ -312,13 +312,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<()> {
         let Some((route, service, _)) = placed(context) else { return Ok(()) };
-        let names = &context.names;
-        forward::prepare(
-            request,
-            names.as_ref().filter(|_| context.has_hop),
-            route,
-            &service.config,
-        )
+        forward::prepare(request, route, &service.config)
     }
 
     // Phase 4: the request's body, piece by piece.
