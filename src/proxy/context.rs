@@ -22,6 +22,8 @@ pub struct Inner {
     pub(super) upstreams: Option<Arc<Upstreams>>,
     /// The request has headers that concern the client's connection alone.
     pub(super) has_hop: bool,
+    /// The request has headers about where it came from that the proxy does not write.
+    pub(super) has_claims: bool,
     /// The affinity key; 0 = none.
     pub(super) key: u64,
     pub(super) placement: Placement,
@@ -39,6 +41,7 @@ impl Inner {
             route: None,
             upstreams: None,
             has_hop: false,
+            has_claims: false,
             key: 0,
             placement: Placement::default(),
             body_limit: None,

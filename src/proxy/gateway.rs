@@ -79,6 +79,7 @@ impl Gateway {
         let seen = Glance::at(&header.headers);
         context.names = Some(Names::of(&seen));
         context.has_hop = seen.has_hop;
+        context.has_claims = seen.has_claims;
         let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
         context.client = Some(client);
         admit(header, &seen, raw.as_deref().unwrap_or_default(), limits)?;
@@ -124,7 +125,8 @@ impl Gateway {
             Some(host) => Some(host.clone()),
             None => header.uri.authority().and_then(|authority| authority.as_str().parse().ok()),
         };
-        let origin = Origin { client, names, scheme: self.scheme, host };
+        let has_claims = context.has_claims;
+        let origin = Origin { client, names, scheme: self.scheme, host, has_claims };
         stamp(session.req_header_mut(), &origin)
     }
 
