@@ -105,8 +105,7 @@ impl Gateway {
                 route.config.max_request_body_bytes.or(service.config.max_request_body_bytes);
             context.upstreams = Some(service.upstreams());
         }
-        route.metrics.in_flight.inc();
-        context.route = Some(route.clone());
+        context.enter(route.clone());
         if let Some((_, service, upstreams)) = placed(context)
             && upstreams.set.is_empty()
         {
@@ -224,7 +223,7 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         if let Err(rejection) = self.receive(session, context) {
             if context.route.is_none() {
-                self.shared.unrouted.in_flight.inc();
+                context.enter_unrouted(self.shared.unrouted.clone());
             }
             let names = context.names.as_ref().expect("a received request is named first");
             let id = names.request_id.clone();
