@@ -17,7 +17,7 @@ use super::super::contract::{self, BalancerExports};
 use super::super::engine::{EngineError, HotEngine};
 use super::super::library::{Library, LoadedComponent};
 use super::super::limits::Limiter;
-use super::super::log_gate::LogGate;
+use super::super::log_gate::{LogGate, tame};
 use super::super::refusal::Refusal;
 use super::super::seeds::Seeds;
 use super::super::state::{HostState, Node};
@@ -113,7 +113,7 @@ impl BalancerHost {
         let pre = self
             .linker
             .instantiate_pre(component.wasmtime())
-            .map_err(|error| Refusal::Instantiate(format!("{error:#}")))?;
+            .map_err(|error| Refusal::Instantiate(tame(&format!("{error:#}"))))?;
         Ok(Checked { component, exports, pre })
     }
 

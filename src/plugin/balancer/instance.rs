@@ -9,6 +9,7 @@ use wasmtime::{Store, Trap};
 use super::super::bindings;
 use super::super::contract::BalancerExports;
 use super::super::engine::ticks;
+use super::super::log_gate::tame;
 use super::super::refusal::Refusal;
 use super::super::state::HostState;
 use crate::balance::{EndpointSet, RequestFacts};
@@ -31,7 +32,7 @@ impl Fault {
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Fault::Deadline,
             Some(trap) => Fault::Trap(trap.to_string()),
-            None => Fault::Trap(error.root_cause().to_string()),
+            None => Fault::Trap(tame(&error.root_cause().to_string())),
         }
     }
 
@@ -229,7 +230,7 @@ fn settled(
 ) -> Result<(), Refusal> {
     match result {
         Ok((Ok(()),)) => Ok(()),
-        Ok((Err(message),)) => Err(Refusal::Declined { export, message }),
+        Ok((Err(message),)) => Err(Refusal::Declined { export, message: tame(&message) }),
         Err(error) => Err(Refusal::Failed { export, fault: Fault::of(&error).to_string() }),
     }
 }
