@@ -52,7 +52,7 @@ pub struct Ask<'a> {
     pub key: u64,
     /// What was tried already; its count is the attempt's number.
     pub tried: &'a Tried,
-    /// Makes the request's facts, for the strategies that [want them](Selector::wants_request).
+    /// Makes the request's facts: costly, and only called for a strategy that reads them.
     pub request: &'a dyn Fn() -> RequestFacts,
 }
 
