@@ -68,7 +68,7 @@ impl Placement {
             });
         };
         if let Some(miss) = choice.fallback {
-            service.balancer.metrics().fell_back(miss.as_str());
+            service.balancer.metrics().fell_back(miss.place());
         }
         self.tried.add(choice.index);
         let state = upstreams.set.members()[choice.index].state.clone();

@@ -25,7 +25,7 @@ use super::Balancer;
 use super::instance::Instance;
 use super::slots::Slots;
 use super::trip::{Status, Trip};
-use crate::balance::{EndpointSet, EndpointState, Member};
+use crate::balance::{EndpointSet, EndpointState, Member, Miss};
 use crate::config::Strategy;
 use crate::model::{Endpoint, EndpointId, ServiceName, Weight};
 use crate::telemetry::Metrics;
@@ -166,7 +166,8 @@ impl BalancerHost {
 
     /// The counters of a strategy's work for its service.
     pub(super) fn metrics(&self, spec: &BalancerSpec) -> Arc<PluginMetrics> {
-        self.metrics.plugin(spec.service.as_str(), spec.strategy.name.as_str())
+        let reasons = Miss::ALL.map(Miss::as_str);
+        self.metrics.plugin(spec.service.as_str(), spec.strategy.name.as_str(), &reasons)
     }
 
     /// Tries other endpoints on an instance aside, as [`Balancer::set_endpoints`] will do it live.
