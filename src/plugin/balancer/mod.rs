@@ -35,6 +35,9 @@ const TIMED_EVERY: u64 = 64;
 /// Picks that a rebuilt instance must survive before a tripped strategy serves again.
 const PROBE_PICKS: u32 = 3;
 
+/// The response time that a probe tells a strategy that wants to hear outcomes.
+const PROBE_LATENCY_US: u32 = 1000;
+
 /// One generation of a strategy at work for one service.
 pub struct Balancer {
     spec: BalancerSpec,
@@ -224,9 +227,10 @@ impl Balancer {
         drop(ruined);
         self.metrics.trapped(export);
         let (service, strategy) = (self.spec.service.as_str(), self.spec.strategy.name.as_str());
-        let failures_in_a_row = self.status.failed();
-        tracing::warn!(service, strategy, export, failures_in_a_row, error, "plugin failed");
-        let transition = self.trip.lock().failed(failures_in_a_row, Instant::now());
+        let owed = self.status.failed();
+        let failures = owed.failures();
+        tracing::warn!(service, strategy, export, failures, error, "plugin failed");
+        let transition = self.trip.lock().failed(owed, Instant::now());
         if let Some(Transition::Tripped { rest }) = transition {
             self.status.set_tripped(true);
             self.metrics.tripped.set(1);
@@ -244,7 +248,7 @@ impl Balancer {
         let (service, strategy) = (self.spec.service.as_str(), self.spec.strategy.name.as_str());
         let set = self.set.load_full();
         match self.instantiate(&set).and_then(|mut instance| {
-            self.try_picks(&mut instance)?;
+            self.try_calls(&mut instance)?;
             Ok(instance)
         }) {
             Ok(instance) => {
@@ -253,8 +257,7 @@ impl Balancer {
                 }
                 *self.slots.lock(0) = Some(instance);
                 self.trip.lock().probed_well();
-                self.status.succeeded();
-                self.status.set_tripped(false);
+                self.status.recovered();
                 self.metrics.tripped.set(0);
                 tracing::info!(service, strategy, "plugin recovered");
                 self.note_memory();
@@ -268,16 +271,17 @@ impl Balancer {
         }
     }
 
-    fn try_picks(&self, instance: &mut Instance) -> Result<(), super::Refusal> {
+    /// What a strategy that may serve again must survive: what it fails in on the request path.
+    fn try_calls(&self, instance: &mut Instance) -> Result<(), super::Refusal> {
+        let failed = |export: &'static str| {
+            move |fault: Fault| super::Refusal::Failed { export, fault: fault.to_string() }
+        };
         for _ in 0..PROBE_PICKS {
             let request =
                 self.spec.checked.exports.wants_request.then(|| Box::new(RequestFacts::default()));
-            instance.pick(1, 0, request).map_err(|fault| super::Refusal::Failed {
-                export: "pick",
-                fault: fault.to_string(),
-            })?;
+            instance.pick(1, 0, request).map_err(failed("pick"))?;
         }
-        Ok(())
+        instance.observe(0, Outcome::Success, PROBE_LATENCY_US).map_err(failed("observe"))
     }
 
     fn note_memory(&self) {
