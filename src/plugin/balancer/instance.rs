@@ -64,7 +64,6 @@ pub(super) struct Instance {
     handover: Option<(Snapshot, Restore)>,
     pick_ticks: u64,
     setup_ticks: u64,
-    picks: u64,
 }
 
 impl Instance {
@@ -108,7 +107,6 @@ impl Instance {
             handover,
             pick_ticks,
             setup_ticks,
-            picks: 0,
         })
     }
 
@@ -135,7 +133,6 @@ impl Instance {
         attempt: u32,
         request: Option<Box<RequestFacts>>,
     ) -> Result<Option<u32>, Fault> {
-        self.picks += 1;
         self.store.set_epoch_deadline(self.pick_ticks);
         if request.is_some() {
             self.store.data_mut().request = request;
@@ -186,11 +183,6 @@ impl Instance {
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.store.data().limiter.memory_bytes()
-    }
-
-    /// Picks so far.
-    pub(super) fn picks(&self) -> u64 {
-        self.picks
     }
 }
 
