@@ -21,10 +21,10 @@ use super::super::log_gate::{LogGate, tame};
 use super::super::refusal::Refusal;
 use super::super::seeds::Seeds;
 use super::super::state::{HostState, Node};
-use super::Balancer;
 use super::instance::Instance;
 use super::slots::Slots;
 use super::trip::{Status, Trip};
+use super::{Balancer, Standing};
 use crate::balance::{EndpointSet, EndpointState, Member, Miss};
 use crate::config::Strategy;
 use crate::model::{Endpoint, EndpointId, ServiceName, Weight};
@@ -117,8 +117,8 @@ impl BalancerHost {
         Ok(Checked { component, exports, pre })
     }
 
-    /// Builds a balancer that is ready to pick. `previous` is what it replaces: its state is
-    /// carried over if both know how.
+    /// Builds a balancer that is ready to pick, and that [is to be published](Balancer::publish).
+    /// `previous` is what it replaces: its state is carried over if both know how.
     pub fn build(
         self: &Arc<Self>,
         service: &ServiceName,
@@ -155,13 +155,21 @@ impl BalancerHost {
                 limits.probe_after_max,
             )),
             status: Status::default(),
+            standing: Mutex::new(Standing::Aside),
             metrics,
         });
         *balancer.slots.lock(0) = Some(instance);
-        balancer.metrics.tripped.set(0);
-        balancer.note_memory();
-        self.live.lock().push(Arc::downgrade(&balancer));
         Ok(balancer)
+    }
+
+    /// Has [`BalancerHost::maintain`] look after a balancer while it is published.
+    pub(super) fn look_after(&self, balancer: &Arc<Balancer>) {
+        self.live.lock().push(Arc::downgrade(balancer));
+    }
+
+    #[cfg(test)]
+    pub(super) fn looked_after(&self) -> usize {
+        self.live.lock().len()
     }
 
     /// The counters of a strategy's work for its service.
@@ -231,15 +239,20 @@ impl BalancerHost {
     pub fn maintain(&self, now: Instant) -> Option<Instant> {
         let live: Vec<_> = {
             let mut live = self.live.lock();
-            live.retain(|balancer| balancer.strong_count() > 0);
-            live.iter().filter_map(Weak::upgrade).collect()
+            let published: Vec<_> = live
+                .iter()
+                .filter_map(Weak::upgrade)
+                .filter(|balancer| balancer.is_published())
+                .collect();
+            *live = published.iter().map(Arc::downgrade).collect();
+            published
         };
         live.iter().filter_map(|balancer| balancer.maintain(now)).min()
     }
 }
 
 /// What a strategy of a service without endpoints is tried with.
-fn sample_set() -> Arc<EndpointSet> {
+pub(super) fn sample_set() -> Arc<EndpointSet> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let id = EndpointId::new("sample").expect("a constant that is a name");
     Arc::new(EndpointSet::new([Member {
