@@ -197,6 +197,11 @@ async fn a_trap_in_handover_carries_nothing_and_stops_nothing() {
         load.goes_on(20).await;
     }
     mesh.logged(&["WARN", "plugin starts without its former state", "service=\"web\""]).await;
+    mesh.logged(&["WARN", "plugin hands nothing over", "service=\"web\""]).await;
+    for (export, traps) in [("restore", 1.0), ("snapshot", 1.0)] {
+        let name = format!("proconsul_plugin_traps_total{{service=\"web\",export=\"{export}\"}}");
+        assert_eq!(mesh.metric(&name).await, traps, "{export}");
+    }
     load.stop_without_a_failure().await;
     assert_eq!(mesh.metric(TRIPPED).await, 0.0);
 }

@@ -118,7 +118,8 @@ impl BalancerHost {
     }
 
     /// Builds a balancer that is ready to pick, and that [is to be published](Balancer::publish).
-    /// `previous` is what it replaces: its state is carried over if both know how.
+    /// `previous` is what it replaces: its state is carried over if both are the same plugin, or
+    /// have the same name, and know how.
     pub fn build(
         self: &Arc<Self>,
         service: &ServiceName,
@@ -136,9 +137,13 @@ impl BalancerHost {
         };
         let metrics = self.metrics(&spec);
         let mut instance = self.first_instance(&spec, &metrics, set)?;
+        let previous = previous.filter(|previous| previous.may_hand_over_to(strategy));
         if let Some(state) = previous.and_then(Balancer::snapshot)
             && let Err(error) = instance.restore(&state)
         {
+            if matches!(error, Refusal::Failed { .. }) {
+                metrics.trapped("restore"); // an error is an answer, a trap is none
+            }
             let (service, strategy) = (service.as_str(), strategy.name.as_str());
             tracing::warn!(service, strategy, %error, "plugin starts without its former state");
             instance = self.first_instance(&spec, &metrics, set)?;

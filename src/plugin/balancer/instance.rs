@@ -161,12 +161,12 @@ impl Instance {
             .map_err(|error| Fault::of(&error))
     }
 
-    /// Calls `snapshot`; `None` when it is empty, too large, or fails.
-    pub(super) fn snapshot(&mut self) -> Option<Vec<u8>> {
-        let (snapshot, _) = self.handover.as_ref()?;
+    /// Calls `snapshot`, if the component has it; `None` when it is empty or too large.
+    pub(super) fn snapshot(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        let Some((snapshot, _)) = &self.handover else { return Ok(None) };
         self.store.set_epoch_deadline(self.setup_ticks);
-        let (state,) = snapshot.call(&mut self.store, ()).ok()?;
-        (1..=MAX_SNAPSHOT_BYTES).contains(&state.len()).then_some(state)
+        let (state,) = snapshot.call(&mut self.store, ()).map_err(|error| Fault::of(&error))?;
+        Ok((1..=MAX_SNAPSHOT_BYTES).contains(&state.len()).then_some(state))
     }
 
     /// Calls `restore`, if the component has it.

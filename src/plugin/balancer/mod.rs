@@ -222,10 +222,35 @@ impl Balancer {
         self.trip.lock().probe_at()
     }
 
-    /// What `snapshot` gives, from the first slot that answers.
-    pub(crate) fn snapshot(&self) -> Option<Vec<u8>> {
-        self.spec.checked.exports.handover.as_ref()?;
-        (0..self.slots.len()).find_map(|index| self.slots.lock(index).as_mut()?.snapshot())
+    /// Whether another strategy may be given this one's state: it is the same plugin, or goes by the
+    /// same name. The bytes would mean nothing to others, or the wrong thing.
+    fn may_hand_over_to(&self, strategy: &Strategy) -> bool {
+        self.spec.strategy.name == strategy.name || self.spec.strategy.source == strategy.source
+    }
+
+    /// What `snapshot` gives, from the first slot that has something to give. A fault ends the
+    /// asking: each slot could take the whole set-up deadline.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        for index in 0..self.slots.len() {
+            let mut slot = self.slots.lock(index);
+            let Some(instance) = slot.as_mut() else { continue };
+            match instance.snapshot() {
+                Ok(None) => {}
+                Ok(state) => return state,
+                Err(fault) => {
+                    let ruined = slot.take();
+                    drop(slot);
+                    drop(ruined);
+                    self.metrics.trapped("snapshot");
+                    let (service, strategy) =
+                        (self.spec.service.as_str(), self.spec.strategy.name.as_str());
+                    tracing::warn!(service, strategy, %fault, "plugin hands nothing over");
+                    self.show_slots();
+                    return None;
+                }
+            }
+        }
+        None
     }
 
     /// Whether the strategy rests after repeated failures.
@@ -444,5 +469,16 @@ mod tests {
             balancer.select(&workshop.set, &ask).unwrap();
         }
         assert_eq!(balancer.metrics().pick_seconds.get_sample_count(), 2);
+    }
+
+    #[test]
+    fn state_goes_to_the_same_plugin_or_the_same_name() {
+        let balancer = Workshop::new().balancer();
+        let mut other = strategy("mine");
+        assert!(balancer.may_hand_over_to(&other), "the same component");
+        other.source = PluginSource::File("mine.wasm".into());
+        assert!(!balancer.may_hand_over_to(&other));
+        other.name = StrategyName::new("round-robin").unwrap();
+        assert!(balancer.may_hand_over_to(&other), "the same name");
     }
 }
