@@ -57,10 +57,10 @@ impl EndpointState {
         (read(&self.reported_cpu), read(&self.reported_memory))
     }
 
-    /// Takes what an instance says about itself; `None` leaves a value as it is.
+    /// Takes what an instance says about itself; `None`, or what is no number, leaves a value as it is.
     pub fn report(&self, cpu: Option<f32>, memory: Option<f32>) {
         for (cell, value) in [(&self.reported_cpu, cpu), (&self.reported_memory, memory)] {
-            if let Some(value) = value {
+            if let Some(value) = value.filter(|value| !value.is_nan()) {
                 cell.store(value.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
             }
         }
@@ -75,5 +75,20 @@ impl EndpointState {
     /// Takes the endpoint out of, or back into, rotation.
     pub fn set_eligible(&self, eligible: bool) {
         self.eligible.store(eligible, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_share_or_nothing() {
+        let state = EndpointState::default();
+        state.report(Some(f32::NAN), None);
+        assert_eq!(state.reported(), (NEVER, NEVER));
+        state.report(Some(0.5), Some(7.0));
+        state.report(Some(f32::NAN), Some(f32::NEG_INFINITY));
+        assert_eq!(state.reported(), (0.5, 0.0));
     }
 }

@@ -34,6 +34,20 @@ impl PeakEwma {
         self.0.store(pack(next_us.max(1), now_ms), Ordering::Relaxed);
     }
 
+    /// Takes a try that failed after `elapsed_us`: twice the average, within
+    /// [`FAILURE_US`](Self::FAILURE_US), or how long it took where that is more.
+    ///
+    /// An endpoint that resets each connection at once would otherwise look like the fastest, and
+    /// one that is sent nothing but failures would decay to it.
+    pub fn observe_failure(&self, elapsed_us: u32, now_ms: u32) {
+        let (least, most) = Self::FAILURE_US;
+        let doubled = self.read_us(now_ms).saturating_mul(2);
+        self.observe(doubled.clamp(least, most).max(elapsed_us), now_ms);
+    }
+
+    /// The least and the most that a failure counts for, if it did not take longer.
+    const FAILURE_US: (u32, u32) = (100_000, 10_000_000);
+
     /// Forgets what was, and takes `average_us` for the average. For simulations.
     pub fn set(&self, average_us: u32, now_ms: u32) {
         self.0.store(pack(average_us, now_ms), Ordering::Relaxed);
@@ -78,6 +92,21 @@ mod tests {
         ewma.observe(100, 11_002);
         let faded = ewma.read_us(11_002);
         assert!((3_300..3_500).contains(&faded), "{faded}");
+    }
+
+    #[test]
+    fn a_quick_failure_never_makes_an_endpoint_look_fast() {
+        let ewma = PeakEwma::default();
+        ewma.observe_failure(50, 0);
+        assert_eq!(ewma.read_us(0), 100_000);
+        ewma.observe_failure(50, 5);
+        assert_eq!(ewma.read_us(5), 200_000);
+        for now_ms in 6..100 {
+            ewma.observe_failure(50, now_ms);
+        }
+        assert_eq!(ewma.read_us(100), 10_000_000);
+        ewma.observe_failure(60_000_000, 101);
+        assert_eq!(ewma.read_us(101), 60_000_000);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Ask<'a> {
     pub key: u64,
     /// What was tried already; its count is the attempt's number.
     pub tried: &'a Tried,
-    /// Makes the request's facts, for the strategies that [want them](Selector::wants_request).
+    /// Makes the request's facts: costly, and only called for a strategy that reads them.
     pub request: &'a dyn Fn() -> RequestFacts,
 }
 
@@ -78,7 +78,7 @@ pub enum Miss {
 }
 
 impl Miss {
-    /// Every reason, for resolving metric handles ahead.
+    /// Every reason, in order, for resolving metric handles ahead.
     pub const ALL: [Miss; 8] = [
         Miss::NoAnswer,
         Miss::OutOfRange,
@@ -89,6 +89,11 @@ impl Miss {
         Miss::Busy,
         Miss::Tripped,
     ];
+
+    /// Where this reason stands in [`Miss::ALL`].
+    pub fn place(self) -> usize {
+        self as usize
+    }
 
     /// The metric label.
     pub fn as_str(self) -> &'static str {
@@ -200,6 +205,11 @@ pub(super) mod tests {
 
         let choice = choose_with(Err(Miss::Trap), set_of(&[0, 1]), &Tried::default()).unwrap();
         assert_eq!(choice, Choice { index: 0, fallback: Some(Miss::Trap) });
+    }
+
+    #[test]
+    fn every_reason_stands_in_its_place() {
+        assert!(Miss::ALL.iter().enumerate().all(|(place, miss)| miss.place() == place));
     }
 
     #[test]

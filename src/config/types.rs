@@ -101,7 +101,7 @@ pub struct PluginLimits {
     /// A component file larger than this is refused.
     pub file_bytes: u64,
     pub log_lines_per_second: u32,
-    /// Failures in a row after which the strategy is tripped.
+    /// Failures after which the strategy is tripped: in a row, or with few good calls between them.
     pub trip_after: u32,
     /// Wait before a tripped strategy is probed; doubles up to `probe_after_max`.
     pub probe_after: Duration,

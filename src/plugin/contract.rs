@@ -4,12 +4,17 @@ use std::fmt;
 
 use super::engine::HotEngine;
 use super::library::LoadedComponent;
+use super::log_gate::tame;
 use super::refusal::Refusal;
 
 /// The balancer contract that this proxy speaks. Components of any `0.1.x` fit.
 pub const BALANCER_PACKAGE: &str = "proconsul:balancer";
 /// Major and minor version of [`BALANCER_PACKAGE`].
 pub const BALANCER_VERSION: (u64, u64) = (0, 1);
+
+/// What every plugin kind may import besides its own package, and the version of it.
+const HOST_PACKAGE: &str = "proconsul:host";
+const HOST_VERSION: (u64, u64) = (0, 1);
 
 const IMPORTS: [&str; 6] = [
     "proconsul:host/log",
@@ -45,10 +50,19 @@ impl Name {
         Self { interface: interface.to_owned(), version: version.to_owned() }
     }
 
-    fn is_spoken(&self) -> bool {
+    /// Refuses a version of the name's package that this proxy does not speak. `verb` is what the
+    /// component does with it.
+    fn check_version(&self, verb: &'static str) -> Result<(), Refusal> {
+        let spoken = if self.interface.split('/').next() == Some(HOST_PACKAGE) {
+            HOST_VERSION
+        } else {
+            BALANCER_VERSION
+        };
         let mut parts = self.version.split('.').map(|part| part.parse().ok());
-        (parts.next().flatten(), parts.next().flatten())
-            == (Some(BALANCER_VERSION.0), Some(BALANCER_VERSION.1))
+        if (parts.next().flatten(), parts.next().flatten()) == (Some(spoken.0), Some(spoken.1)) {
+            return Ok(());
+        }
+        Err(Refusal::Version { verb, found: tame(&self.to_string()), spoken: words(spoken) })
     }
 }
 
@@ -78,34 +92,35 @@ pub fn check_balancer(
     engine: &HotEngine,
     component: &LoadedComponent,
 ) -> Result<BalancerExports, Refusal> {
-    let imports = imports(engine, component);
-    for import in &imports {
+    check_names(&imports(engine, component), &exports(engine, component))
+}
+
+fn check_names(imports: &[Name], exports: &[Name]) -> Result<BalancerExports, Refusal> {
+    for import in imports {
         if !IMPORTS.contains(&import.interface.as_str()) {
             return Err(Refusal::ForbiddenImport {
-                import: import.to_string(),
+                import: tame(&import.to_string()),
                 kind: "balancer",
                 allowed: IMPORTS.join(", "),
             });
         }
     }
-    let exports = exports(engine, component);
     let find = |interface: &str| -> Result<Option<String>, Refusal> {
         let wanted = format!("{BALANCER_PACKAGE}/{interface}");
         match exports.iter().find(|name| name.interface == wanted) {
-            Some(name) if name.is_spoken() => Ok(Some(name.to_string())),
-            Some(name) => Err(Refusal::Version { found: name.to_string(), spoken: spoken() }),
+            Some(name) => name.check_version("exports").map(|()| Some(name.to_string())),
             None => Ok(None),
         }
     };
     let Some(strategy) = find("strategy")? else {
         return Err(Refusal::MissingExport {
             wanted: format!("{BALANCER_PACKAGE}/strategy"),
-            found: list(&exports),
-            world: format!("{BALANCER_PACKAGE}/balancer@{}", spoken()),
+            found: list(exports),
+            world: format!("{BALANCER_PACKAGE}/balancer@{}", words(BALANCER_VERSION)),
         });
     };
-    if let Some(import) = imports.iter().find(|name| !name.is_spoken()) {
-        return Err(Refusal::Version { found: import.to_string(), spoken: spoken() });
+    for import in imports {
+        import.check_version("imports")?;
     }
     Ok(BalancerExports {
         strategy,
@@ -115,14 +130,46 @@ pub fn check_balancer(
     })
 }
 
-fn spoken() -> String {
-    let (major, minor) = BALANCER_VERSION;
+fn words((major, minor): (u64, u64)) -> String {
     format!("{major}.{minor}")
 }
 
 fn list(names: &[Name]) -> String {
     match names {
         [] => "nothing".to_owned(),
-        names => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        names => tame(&names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRATEGY: &str = "proconsul:balancer/strategy@0.1.3";
+
+    fn check(imports: &[&str], exports: &[&str]) -> Result<BalancerExports, String> {
+        let names = |full: &[&str]| full.iter().map(|name| Name::parse(name)).collect::<Vec<_>>();
+        check_names(&names(imports), &names(exports)).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn each_package_has_its_own_version() {
+        let fits =
+            check(&["proconsul:host/log@0.1.9", "proconsul:balancer/request@0.1.0"], &[STRATEGY]);
+        assert!(fits.unwrap().wants_request);
+        for import in ["proconsul:host/log@0.2.0", "proconsul:balancer/loads@0.2.0"] {
+            let refused = check(&[import], &[STRATEGY]).unwrap_err();
+            let words = format!("imports {import}; this proxy speaks 0.1");
+            assert!(refused.starts_with(&words), "{refused}");
+        }
+        let refused = check(&[], &["proconsul:balancer/strategy@0.2.0"]).unwrap_err();
+        assert!(refused.starts_with("exports proconsul:balancer/strategy@0.2.0"), "{refused}");
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_cut() {
+        let long = "x".repeat(100_000);
+        assert!(check(&[], &[&long]).unwrap_err().len() < 2000);
+        assert!(check(&[&long], &[STRATEGY]).unwrap_err().len() < 2000);
     }
 }

@@ -14,6 +14,7 @@ use wasmtime::component::Component;
 use super::builtin;
 use super::cache::Cache;
 use super::engine::HotEngine;
+use super::log_gate::tame;
 use super::refusal::Refusal;
 use crate::config::PluginSource;
 
@@ -110,7 +111,7 @@ impl Library {
             return Ok(component);
         }
         let component = Component::new(engine, bytes)
-            .map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
+            .map_err(|error| Refusal::Invalid(tame(&format!("{error:#}"))))?;
         if let Some(Err(error)) = self.cache.as_ref().map(|cache| cache.store(&key, &component)) {
             tracing::warn!(%error, "compiled plugin is not kept");
         }

@@ -1,4 +1,4 @@
-//! How many log lines a plugin gets through.
+//! How many log lines a plugin gets through, and what of its words may be shown.
 
 /// Longer lines are cut.
 pub(super) const MAX_LINE_BYTES: usize = 1024;
@@ -28,7 +28,8 @@ impl LogGate {
     }
 }
 
-/// The line as it may be logged: cut at a character's edge, on one line, without control characters.
+/// A plugin's words as they may be logged or reported: cut at a character's edge, on one line, without
+/// control characters.
 pub(super) fn tame(message: &str) -> String {
     let mut end = message.len().min(MAX_LINE_BYTES);
     while !message.is_char_boundary(end) {

@@ -23,10 +23,10 @@ pub enum Refusal {
     #[error("there is no built-in strategy `{name}`; there are {known}")]
     UnknownBuiltIn { name: String, known: String },
     #[error(
-        "exports {found}; this proxy speaks {spoken}. \
+        "{verb} {found}; this proxy speaks {spoken}. \
          Rebuild the plugin with a matching `proconsul-plugin`"
     )]
-    Version { found: String, spoken: String },
+    Version { verb: &'static str, found: String, spoken: String },
     #[error("does not export {wanted}; it exports {found}. Build it for the world {world}")]
     MissingExport { wanted: String, found: String, world: String },
     #[error(

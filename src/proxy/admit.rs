@@ -5,6 +5,7 @@
 //! read differently (request smuggling; RFC 9112, sections 2.2, 6.1 and 6.3) is refused here.
 
 use http::Version;
+use http::header::CONNECTION;
 use pingora_http::RequestHeader;
 
 use super::glance::Glance;
@@ -51,6 +52,11 @@ fn admit_http1(
     }
     if memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r') {
         return Err(Rejection::Malformed("a line ends in LF without CR"));
+    }
+    if seen.has_hop
+        && header.headers.get_all(CONNECTION).iter().any(|value| takes_ours(value.as_bytes()))
+    {
+        return Err(Rejection::Malformed("Connection names a header that the proxy sets"));
     }
     if let Some(length) = seen.content_length.first
         && (seen.content_length.count > 1 || !length.as_bytes().iter().all(u8::is_ascii_digit))
@@ -102,6 +108,19 @@ fn has_content_length(raw: &[u8]) -> bool {
     })
 }
 
+/// Whether a `Connection` names a header that the upstream is to have from the proxy. Such headers
+/// would be taken out on the way (RFC 9110, section 7.6.1), and the upstream would believe that the
+/// request came from nowhere.
+fn takes_ours(connection: &[u8]) -> bool {
+    const OURS: [&[u8]; 3] = [b"forwarded", b"x-request-id", b"traceparent"];
+    const OUR_PREFIX: &[u8] = b"x-forwarded-";
+    connection.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).any(|name| {
+        let prefix = name.get(..OUR_PREFIX.len());
+        OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+            || prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(OUR_PREFIX))
+    })
+}
+
 /// Whether a path climbs: upstreams resolve `..`, and a route that was matched on the path as it
 /// stood would have guarded another one.
 fn has_dot_segments(path: &str) -> bool {
@@ -142,6 +161,19 @@ mod tests {
         }
         for good in ["/", "/a.b", "/...", "/.well-known/x", "/a%2fb", "/..a", "/%2ehidden"] {
             assert!(!has_dot_segments(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_connection_may_not_name_what_the_proxy_sets() {
+        for bad in ["Forwarded", "close, x-forwarded-FOR", "X-Request-Id,close", "a,\ttraceparent "]
+        {
+            assert!(takes_ours(bad.as_bytes()), "{bad}");
+        }
+        for good in
+            ["close", "keep-alive", "Upgrade, HTTP2-Settings", "x-forwarded", "my-forwarded"]
+        {
+            assert!(!takes_ours(good.as_bytes()), "{good}");
         }
     }
 

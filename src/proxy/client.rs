@@ -32,8 +32,8 @@ impl Client {
         let hops = lines
             .iter()
             .rev()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.rsplit(','))
+            // A line that is no text is one hop that is no address: who stands before it is unknown.
+            .flat_map(|line| line.to_str().unwrap_or_default().rsplit(','))
             .map(|hop| parse_hop(hop.trim()));
         for hop in hops {
             let Some(hop) = hop else { break };
@@ -73,5 +73,16 @@ mod tests {
         assert_eq!(client_of("10.0.0.1:9", "10.0.0.3, 10.0.0.2"), "10.0.0.3");
         assert_eq!(client_of("10.0.0.1:9", "1.1.1.1, nonsense"), "10.0.0.1");
         assert_eq!(client_of("10.0.0.1:9", "[2001:db8::1]:4711"), "2001:db8::1");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_ends_the_walk() {
+        let mut headers = HeaderMap::new();
+        for line in [&b"6.6.6.6"[..], b"\xff", b"10.0.0.2"] {
+            headers.append("x-forwarded-for", http::HeaderValue::from_bytes(line).unwrap());
+        }
+        let trusted = [IpRange { base: "10.0.0.0".parse().unwrap(), prefix_bits: 8 }];
+        let client = Client::find(Some("10.0.0.1:9".parse().unwrap()), &headers, &trusted);
+        assert_eq!(client.ip.to_string(), "10.0.0.2");
     }
 }

@@ -73,6 +73,7 @@ impl Gateway {
         let seen = Glance::at(&header.headers);
         context.names = Some(Names::of(&seen));
         context.has_hop = seen.has_hop;
+        context.has_claims = seen.has_claims;
         let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
         context.client = Some(client);
         admit(header, &seen, raw.as_deref().unwrap_or_default(), limits)?;
@@ -98,8 +99,7 @@ impl Gateway {
                 route.config.max_request_body_bytes.or(service.config.max_request_body_bytes);
             context.upstreams = Some(service.upstreams());
         }
-        route.metrics.in_flight.inc();
-        context.route = Some(route.clone());
+        context.enter(route.clone());
         if let Some((_, service, upstreams)) = placed(context)
             && upstreams.set.is_empty()
         {
@@ -118,7 +118,8 @@ impl Gateway {
             Some(host) => Some(host.clone()),
             None => header.uri.authority().and_then(|authority| authority.as_str().parse().ok()),
         };
-        let origin = Origin { client, names, scheme: self.scheme, host };
+        let has_claims = context.has_claims;
+        let origin = Origin { client, names, scheme: self.scheme, host, has_claims };
         stamp(session.req_header_mut(), &origin)
     }
 
@@ -216,7 +217,7 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         if let Err(rejection) = self.receive(session, context) {
             if context.route.is_none() {
-                self.shared.unrouted.in_flight.inc();
+                context.enter_unrouted(self.shared.unrouted.clone());
             }
             let names = context.names.as_ref().expect("a received request is named first");
             let id = names.request_id.clone();
@@ -306,13 +307,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<()> {
         let Some((route, service, _)) = placed(context) else { return Ok(()) };
-        let names = &context.names;
-        forward::prepare(
-            request,
-            names.as_ref().filter(|_| context.has_hop),
-            route,
-            &service.config,
-        )
+        forward::prepare(request, route, &service.config)
     }
 
     // Phase 4: the request's body, piece by piece.
@@ -370,8 +365,14 @@ impl ProxyHttp for Gateway {
         } else {
             error.retry.decide_reuse(reused);
         }
+        let Inner { route, upstreams, placement, .. } = &mut **context;
         if error.retry() {
-            context.placement.again();
+            placement.again();
+        } else if *error.esource() == ErrorSource::Upstream
+            && let (Some(route), Some(upstreams)) = (route, upstreams)
+            && let Target::Service(service) = &route.target
+        {
+            placement.broke_off(service, upstreams);
         }
         error
     }

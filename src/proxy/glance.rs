@@ -14,7 +14,22 @@ pub(super) struct Glance<'a> {
     pub traceparent: Option<&'a HeaderValue>,
     /// There are headers that concern this connection alone (RFC 9110, section 7.6.1).
     pub has_hop: bool,
+    /// There are headers about where the request comes from that are not among those that the
+    /// proxy writes itself: `X-Forwarded-Port`, `X-Real-Ip` and their kind.
+    pub has_claims: bool,
 }
+
+/// Whether a header says where a request comes from, in words that the proxy does not write.
+pub(super) fn is_claim(name: &str) -> bool {
+    match name.strip_prefix("x-") {
+        Some("real-ip") => true,
+        Some(rest) => matches!(rest.strip_prefix("forwarded-"), Some(of) if !WRITTEN.contains(&of)),
+        None => false,
+    }
+}
+
+/// What follows `x-forwarded-` in the names of the headers that the proxy writes itself.
+const WRITTEN: [&str; 3] = ["for", "host", "proto"];
 
 /// A header's first value, and how many there are.
 #[derive(Default, Clone, Copy)]
@@ -54,7 +69,7 @@ impl<'a> Glance<'a> {
                 | "http2-settings" => {
                     seen.has_hop = true;
                 }
-                _ => {}
+                other => seen.has_claims |= is_claim(other),
             }
         }
         seen
@@ -69,6 +84,16 @@ impl<'a> Glance<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn claims_are_what_the_proxy_does_not_write() {
+        for claim in ["x-forwarded-port", "x-forwarded-prefix", "x-forwarded-", "x-real-ip"] {
+            assert!(is_claim(claim), "{claim}");
+        }
+        for other in ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"] {
+            assert!(!is_claim(other), "{other}");
+        }
+    }
 
     #[test]
     fn what_came_twice_is_counted_and_the_first_kept() {

@@ -11,7 +11,7 @@ use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::StatusClass;
 
 /// Counts a request that has ended, and logs it.
-pub(super) fn observe(shared: &Shared, session: &Session, context: &Inner) {
+pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
     let status = session.response_written().map_or(0, |response| response.status.as_u16());
     let elapsed = context.begun.elapsed();
     let metrics = match &context.route {
@@ -19,7 +19,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &Inner) {
         None => &shared.unrouted,
     };
     metrics.finished(StatusClass::of(status), elapsed.as_secs_f64());
-    metrics.in_flight.dec();
+    context.leave();
 
     let Some(access_log) = &shared.access_log else { return };
     let header = session.req_header();

@@ -24,8 +24,19 @@ struct Current {
     index: usize,
     state: Arc<EndpointState>,
     begun: Instant,
-    /// The response's header came.
+    /// The response's header came, or will not come: how the try ended is said once.
     answered: bool,
+}
+
+impl Current {
+    fn latency_us(&self) -> u32 {
+        u32::try_from(self.begun.elapsed().as_micros()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Whether a status ends the wait for an answer: 101 does, the other 1xx do not (RFC 9110, 15.2).
+fn is_final(status: u16) -> bool {
+    status >= 200 || status == 101
 }
 
 impl Drop for Placement {
@@ -57,7 +68,7 @@ impl Placement {
             });
         };
         if let Some(miss) = choice.fallback {
-            service.balancer.metrics().fell_back(miss.as_str());
+            service.balancer.metrics().fell_back(miss.place());
         }
         self.tried.add(choice.index);
         let state = upstreams.set.members()[choice.index].state.clone();
@@ -67,13 +78,16 @@ impl Placement {
         Ok(choice.index)
     }
 
-    /// The response's header came, with this status.
+    /// A response's header came, with this status. Informational ones (103, say) are no answer yet.
     pub(super) fn answered(&mut self, service: &Service, upstreams: &Upstreams, status: u16) {
+        if !is_final(status) {
+            return;
+        }
         let Some(current) = self.current.as_mut().filter(|current| !current.answered) else {
             return;
         };
         current.answered = true;
-        let latency_us = u32::try_from(current.begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let latency_us = current.latency_us();
         current.state.latency().observe(latency_us, coarse_ms());
         if service.balancer.wants_feedback() {
             let outcome = if status < 500 { Outcome::Success } else { Outcome::Failure };
@@ -81,17 +95,24 @@ impl Placement {
         }
     }
 
-    /// The endpoint could not be reached, or broke off before its header came.
+    /// The endpoint could not be reached: the request is there no more.
     pub(super) fn unreachable(&mut self, service: &Service, upstreams: &Upstreams) {
-        let Some(current) = self.current.as_ref().filter(|current| !current.answered) else {
+        self.broke_off(service, upstreams);
+        self.leave();
+    }
+
+    /// No answer will come of this try. Nothing is said of one whose header came: it is judged.
+    pub(super) fn broke_off(&mut self, service: &Service, upstreams: &Upstreams) {
+        let Some(current) = self.current.as_mut().filter(|current| !current.answered) else {
             return;
         };
+        current.answered = true;
+        let latency_us = current.latency_us();
+        current.state.latency().observe_failure(latency_us, coarse_ms());
         if service.balancer.wants_feedback() {
-            let latency_us = u32::try_from(current.begun.elapsed().as_micros()).unwrap_or(u32::MAX);
             let index = current.index;
             service.balancer.observe(&upstreams.set, index, Outcome::Unreachable, latency_us);
         }
-        self.leave();
     }
 
     /// A pooled connection was stale: the endpoint itself is not to blame.
@@ -114,5 +135,16 @@ impl Placement {
     /// Endpoints that it was sent to.
     pub(super) fn tries(&self) -> usize {
         self.tried.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_informational_status_is_no_answer() {
+        let answers = [100, 101, 103, 199, 200, 304, 599].map(is_final);
+        assert_eq!(answers, [false, true, false, false, true, true, true]);
     }
 }

@@ -17,6 +17,7 @@ use pingora_core::Result;
 use pingora_http::RequestHeader;
 
 use super::client::Client;
+use super::glance::is_claim;
 use super::trace::{Names, REQUEST_ID, TRACEPARENT, TRACESTATE};
 
 const FORWARDED: HeaderName = http::header::FORWARDED;
@@ -35,10 +36,15 @@ pub(super) struct Origin<'a> {
     pub scheme: &'static str,
     /// Host as the client wrote it.
     pub host: Option<HeaderValue>,
+    /// There are [other claims](super::glance::is_claim) about where it came from.
+    pub has_claims: bool,
 }
 
 /// Stamps a request.
 pub(super) fn stamp(request: &mut RequestHeader, origin: &Origin<'_>) -> Result<()> {
+    if origin.has_claims && !origin.client.peer_is_trusted {
+        drop_claims(request);
+    }
     // A target that the URI cannot give back is kept by pingora beside it, with the spellings.
     if !request.raw_path().starts_with(b"/") || !request.raw_path_is_utf8() {
         let mut headers = request.headers.clone();
@@ -73,13 +79,24 @@ pub(super) fn stamp(request: &mut RequestHeader, origin: &Origin<'_>) -> Result<
     Ok(())
 }
 
+/// Takes out what a stranger says about where it came from: an upstream that reads it believes that
+/// its proxy wrote it.
+fn drop_claims(request: &mut RequestHeader) {
+    let claims: Vec<HeaderName> =
+        request.headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    for name in claims {
+        request.remove_header(&name);
+    }
+}
+
 fn nothing() -> Parts {
     http::Request::new(()).into_parts().0
 }
 
 /// Continues what a trusted peer says, and begins anew where a stranger does.
 fn write_headers(headers: &mut HeaderMap, origin: &Origin<'_>) {
-    let Origin { client: Client { peer_is_trusted, .. }, names, scheme, host } = origin;
+    let Origin { client: Client { peer_is_trusted, .. }, names, scheme, host, has_claims: _ } =
+        origin;
     let (mut peer, mut forwarded) = describe(origin);
     let (mut says_proto, mut says_host) = (false, false);
     if *peer_is_trusted {
@@ -186,24 +203,33 @@ mod tests {
         }
         let ip = "2001:db8::1".parse().unwrap();
         let client = Client { ip, peer_ip: ip, peer_is_trusted: trusted };
-        let names = Names::of(&Glance::default());
+        let seen = Glance::at(&request.headers);
+        let (names, has_claims) = (Names::of(&Glance::default()), seen.has_claims);
         let host = Some(HeaderValue::from_static("a.example:80"));
-        let origin = Origin { client: &client, names: &names, scheme: "https", host };
+        let origin = Origin { client: &client, names: &names, scheme: "https", host, has_claims };
         stamp(&mut request, &origin).unwrap();
         request
     }
 
     #[test]
     fn a_stranger_cannot_speak_for_others() {
-        let said =
-            [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "ftp"), ("tracestate", "x")];
+        let said = [
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-proto", "ftp"),
+            ("x-forwarded-port", "1"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x-real-ip", "6.6.6.6"),
+            ("tracestate", "x"),
+        ];
         for target in [&b"/"[..], b"http://a.example:80/", b"/\xff"] {
             let request = sent(false, target, &said);
             assert_eq!(request.headers["x-forwarded-for"], "2001:db8::1");
             assert_eq!(request.headers["x-forwarded-proto"], "https");
             let forwarded = r#"for="[2001:db8::1]";host="a.example:80";proto=https"#;
             assert_eq!(request.headers["forwarded"], forwarded);
-            assert!(!request.headers.contains_key("tracestate"));
+            for taken in ["tracestate", "x-forwarded-port", "x-forwarded-prefix", "x-real-ip"] {
+                assert!(!request.headers.contains_key(taken), "{taken}");
+            }
             assert!(request.headers.contains_key("traceparent"));
             assert_eq!(request.raw_path(), target);
         }
@@ -211,10 +237,15 @@ mod tests {
 
     #[test]
     fn a_trusted_peer_is_continued() {
-        let said = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "http")];
+        let said = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-port", "1"),
+        ];
         let request = sent(true, b"/", &said);
         assert_eq!(request.headers["x-forwarded-for"], "1.1.1.1, 2001:db8::1");
         assert_eq!(request.headers["x-forwarded-proto"], "http");
+        assert_eq!(request.headers["x-forwarded-port"], "1");
         assert_eq!(request.headers["x-forwarded-host"], "a.example:80");
     }
 

@@ -73,16 +73,24 @@ fn is_request_id(value: &HeaderValue) -> bool {
     (1..=MAX_REQUEST_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
 }
 
-/// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`, ids not all zero.
+/// W3C Trace Context, version 00: `00-<32 hex>-<16 hex>-<2 hex>`, ids not all zero. A later version
+/// (ff is none) begins alike, and may go on after another dash.
 fn is_traceparent(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     let is_hex = |part: &[u8]| part.iter().all(|b| HEX.contains(b));
-    bytes.len() == 55
-        && bytes.starts_with(b"00-")
-        && (bytes[35], bytes[52]) == (b'-', b'-')
+    let ends_well = match (bytes.get(..2), bytes.get(55)) {
+        (_, None) => true,
+        (Some(b"00"), Some(_)) => false,
+        (_, Some(next)) => *next == b'-',
+    };
+    bytes.len() >= 55
+        && ends_well
+        && is_hex(&bytes[..2])
+        && &bytes[..2] != b"ff"
+        && (bytes[2], bytes[35], bytes[52]) == (b'-', b'-', b'-')
         && is_hex(&bytes[3..35])
         && is_hex(&bytes[36..52])
-        && is_hex(&bytes[53..])
+        && is_hex(&bytes[53..55])
         && bytes[3..35].iter().any(|&b| b != b'0')
         && bytes[36..52].iter().any(|&b| b != b'0')
 }
@@ -110,11 +118,28 @@ mod tests {
             "00-00000000000000000000000000000000-00f067aa0ba902b7-00",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-00",
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00.more",
+            "cz-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            "0",
             "",
         ] {
             let names = names_for("traceparent", bad);
             assert!(!names.continues_trace, "{bad}");
             assert!(is_traceparent(&names.traceparent));
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_read_as_the_first_and_passed_on() {
+        for later in [
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-is-new",
+        ] {
+            let names = names_for("traceparent", later);
+            assert!(names.continues_trace, "{later}");
+            assert_eq!(names.traceparent, later);
+            assert_eq!(names.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         }
     }
 

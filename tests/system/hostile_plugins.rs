@@ -161,11 +161,13 @@ async fn a_trap_in_feedback_counts_as_one_of_pick() {
         module: r#"(func (export "proconsul:balancer/feedback@0.1.0#observe") (param i32 i32 i32) unreachable)"#,
         ..Balancer::default()
     };
-    let mesh = mesh_with(&plugin, "").await;
+    let mesh = mesh_with(&plugin, "probe_after = \"100ms\"").await;
     let load = Load::start(mesh.listener, 4, "");
     let traps =
         "proconsul_plugin_traps_total{service=\"web\",strategy=\"mine\",export=\"observe\"}";
-    mesh.metric_reaches(traps, 1.0).await;
+    mesh.metric_reaches(traps, 5.0).await;
+    mesh.metric_reaches(TRIPPED, 1.0).await;
+    mesh.logged(&["plugin still fails", "observe", "service=\"web\""]).await;
     load.goes_on(100).await;
     load.stop_without_a_failure().await;
     mesh.logged(&["plugin failed", "export=\"observe\"", "service=\"web\""]).await;
@@ -196,6 +198,11 @@ async fn a_trap_in_handover_carries_nothing_and_stops_nothing() {
         load.goes_on(20).await;
     }
     mesh.logged(&["WARN", "plugin starts without its former state", "service=\"web\""]).await;
+    mesh.logged(&["WARN", "plugin hands nothing over", "service=\"web\""]).await;
+    for (export, traps) in [("restore", 1.0), ("snapshot", 1.0)] {
+        let name = format!("proconsul_plugin_traps_total{{service=\"web\",export=\"{export}\"}}");
+        assert_eq!(mesh.metric(&name).await, traps, "{export}");
+    }
     load.stop_without_a_failure().await;
     assert_eq!(mesh.metric(TRIPPED).await, 0.0);
 }

@@ -17,15 +17,15 @@ use super::super::contract::{self, BalancerExports};
 use super::super::engine::{EngineError, HotEngine};
 use super::super::library::{Library, LoadedComponent};
 use super::super::limits::Limiter;
-use super::super::log_gate::LogGate;
+use super::super::log_gate::{LogGate, tame};
 use super::super::refusal::Refusal;
 use super::super::seeds::Seeds;
 use super::super::state::{HostState, Node};
-use super::Balancer;
 use super::instance::Instance;
 use super::slots::Slots;
 use super::trip::{Status, Trip};
-use crate::balance::{EndpointSet, EndpointState, Member};
+use super::{Balancer, Standing};
+use crate::balance::{EndpointSet, EndpointState, Member, Miss};
 use crate::config::Strategy;
 use crate::model::{Endpoint, EndpointId, ServiceName, Weight};
 use crate::telemetry::Metrics;
@@ -113,12 +113,13 @@ impl BalancerHost {
         let pre = self
             .linker
             .instantiate_pre(component.wasmtime())
-            .map_err(|error| Refusal::Instantiate(format!("{error:#}")))?;
+            .map_err(|error| Refusal::Instantiate(tame(&format!("{error:#}"))))?;
         Ok(Checked { component, exports, pre })
     }
 
-    /// Builds a balancer that is ready to pick. `previous` is what it replaces: its state is
-    /// carried over if both know how.
+    /// Builds a balancer that is ready to pick, and that [is to be published](Balancer::publish).
+    /// `previous` is what it replaces: its state is carried over if both are the same plugin, or
+    /// have the same name, and know how.
     pub fn build(
         self: &Arc<Self>,
         service: &ServiceName,
@@ -136,9 +137,13 @@ impl BalancerHost {
         };
         let metrics = self.metrics(&spec);
         let mut instance = self.first_instance(&spec, &metrics, set)?;
+        let previous = previous.filter(|previous| previous.may_hand_over_to(strategy));
         if let Some(state) = previous.and_then(Balancer::snapshot)
             && let Err(error) = instance.restore(&state)
         {
+            if matches!(error, Refusal::Failed { .. }) {
+                metrics.trapped("restore"); // an error is an answer, a trap is none
+            }
             let (service, strategy) = (service.as_str(), strategy.name.as_str());
             tracing::warn!(service, strategy, %error, "plugin starts without its former state");
             instance = self.first_instance(&spec, &metrics, set)?;
@@ -155,18 +160,27 @@ impl BalancerHost {
                 limits.probe_after_max,
             )),
             status: Status::default(),
+            standing: Mutex::new(Standing::Aside),
             metrics,
         });
         *balancer.slots.lock(0) = Some(instance);
-        balancer.metrics.tripped.set(0);
-        balancer.note_memory();
-        self.live.lock().push(Arc::downgrade(&balancer));
         Ok(balancer)
+    }
+
+    /// Has [`BalancerHost::maintain`] look after a balancer while it is published.
+    pub(super) fn look_after(&self, balancer: &Arc<Balancer>) {
+        self.live.lock().push(Arc::downgrade(balancer));
+    }
+
+    #[cfg(test)]
+    pub(super) fn looked_after(&self) -> usize {
+        self.live.lock().len()
     }
 
     /// The counters of a strategy's work for its service.
     pub(super) fn metrics(&self, spec: &BalancerSpec) -> Arc<PluginMetrics> {
-        self.metrics.plugin(spec.service.as_str(), spec.strategy.name.as_str())
+        let reasons = Miss::ALL.map(Miss::as_str);
+        self.metrics.plugin(spec.service.as_str(), spec.strategy.name.as_str(), &reasons)
     }
 
     /// Tries other endpoints on an instance aside, as [`Balancer::set_endpoints`] will do it live.
@@ -230,15 +244,20 @@ impl BalancerHost {
     pub fn maintain(&self, now: Instant) -> Option<Instant> {
         let live: Vec<_> = {
             let mut live = self.live.lock();
-            live.retain(|balancer| balancer.strong_count() > 0);
-            live.iter().filter_map(Weak::upgrade).collect()
+            let published: Vec<_> = live
+                .iter()
+                .filter_map(Weak::upgrade)
+                .filter(|balancer| balancer.is_published())
+                .collect();
+            *live = published.iter().map(Arc::downgrade).collect();
+            published
         };
         live.iter().filter_map(|balancer| balancer.maintain(now)).min()
     }
 }
 
 /// What a strategy of a service without endpoints is tried with.
-fn sample_set() -> Arc<EndpointSet> {
+pub(super) fn sample_set() -> Arc<EndpointSet> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let id = EndpointId::new("sample").expect("a constant that is a name");
     Arc::new(EndpointSet::new([Member {

@@ -9,6 +9,7 @@ use wasmtime::{Store, Trap};
 use super::super::bindings;
 use super::super::contract::BalancerExports;
 use super::super::engine::ticks;
+use super::super::log_gate::tame;
 use super::super::refusal::Refusal;
 use super::super::state::HostState;
 use crate::balance::{EndpointSet, RequestFacts};
@@ -31,7 +32,7 @@ impl Fault {
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Fault::Deadline,
             Some(trap) => Fault::Trap(trap.to_string()),
-            None => Fault::Trap(error.root_cause().to_string()),
+            None => Fault::Trap(tame(&error.root_cause().to_string())),
         }
     }
 
@@ -63,7 +64,6 @@ pub(super) struct Instance {
     handover: Option<(Snapshot, Restore)>,
     pick_ticks: u64,
     setup_ticks: u64,
-    picks: u64,
 }
 
 impl Instance {
@@ -107,7 +107,6 @@ impl Instance {
             handover,
             pick_ticks,
             setup_ticks,
-            picks: 0,
         })
     }
 
@@ -134,7 +133,6 @@ impl Instance {
         attempt: u32,
         request: Option<Box<RequestFacts>>,
     ) -> Result<Option<u32>, Fault> {
-        self.picks += 1;
         self.store.set_epoch_deadline(self.pick_ticks);
         if request.is_some() {
             self.store.data_mut().request = request;
@@ -163,12 +161,12 @@ impl Instance {
             .map_err(|error| Fault::of(&error))
     }
 
-    /// Calls `snapshot`; `None` when it is empty, too large, or fails.
-    pub(super) fn snapshot(&mut self) -> Option<Vec<u8>> {
-        let (snapshot, _) = self.handover.as_ref()?;
+    /// Calls `snapshot`, if the component has it; `None` when it is empty or too large.
+    pub(super) fn snapshot(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        let Some((snapshot, _)) = &self.handover else { return Ok(None) };
         self.store.set_epoch_deadline(self.setup_ticks);
-        let (state,) = snapshot.call(&mut self.store, ()).ok()?;
-        (1..=MAX_SNAPSHOT_BYTES).contains(&state.len()).then_some(state)
+        let (state,) = snapshot.call(&mut self.store, ()).map_err(|error| Fault::of(&error))?;
+        Ok((1..=MAX_SNAPSHOT_BYTES).contains(&state.len()).then_some(state))
     }
 
     /// Calls `restore`, if the component has it.
@@ -185,11 +183,6 @@ impl Instance {
 
     pub(super) fn memory_bytes(&self) -> usize {
         self.store.data().limiter.memory_bytes()
-    }
-
-    /// Picks so far.
-    pub(super) fn picks(&self) -> u64 {
-        self.picks
     }
 }
 
@@ -229,7 +222,7 @@ fn settled(
 ) -> Result<(), Refusal> {
     match result {
         Ok((Ok(()),)) => Ok(()),
-        Ok((Err(message),)) => Err(Refusal::Declined { export, message }),
+        Ok((Err(message),)) => Err(Refusal::Declined { export, message: tame(&message) }),
         Err(error) => Err(Refusal::Failed { export, fault: Fault::of(&error).to_string() }),
     }
 }

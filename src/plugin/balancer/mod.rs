@@ -2,7 +2,8 @@
 //!
 //! A [`Balancer`] is one generation of one service's strategy: a checked component, its
 //! configuration, and as many [slots](slots) as there are threads to pick at once. It is built
-//! aside, published with the service, and retires when the last request that holds it ends.
+//! aside, [published](Balancer::publish) with the service, [retired](Balancer::retire) when another takes
+//! its place, and gone when the last request that holds it ends.
 
 mod build;
 mod instance;
@@ -10,6 +11,7 @@ mod slots;
 mod trial;
 mod trip;
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -35,6 +37,9 @@ const TIMED_EVERY: u64 = 64;
 /// Picks that a rebuilt instance must survive before a tripped strategy serves again.
 const PROBE_PICKS: u32 = 3;
 
+/// The response time that a probe tells a strategy that wants to hear outcomes.
+const PROBE_LATENCY_US: u32 = 1000;
+
 /// One generation of a strategy at work for one service.
 pub struct Balancer {
     spec: BalancerSpec,
@@ -44,7 +49,19 @@ pub struct Balancer {
     set: ArcSwap<EndpointSet>,
     trip: Mutex<Trip>,
     status: trip::Status,
+    standing: Mutex<Standing>,
     metrics: Arc<PluginMetrics>,
+}
+
+/// Where a generation is in its life. Two of them may have the same gauges: the one that is
+/// published writes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Built, and perhaps never to serve.
+    Aside,
+    Published,
+    /// Replaced. Requests that hold it still pick with it; nobody looks after it.
+    Retired,
 }
 
 impl Selector for Balancer {
@@ -53,6 +70,9 @@ impl Selector for Balancer {
         if self.status.is_tripped() {
             return Err(Miss::Tripped);
         }
+        // One's own count is read back after it: it costs no more than a load, and as threads may
+        // both read the later one, one pick in about so many is timed.
+        let timed = (self.metrics.picks.get() % TIMED_EVERY == 1).then(Instant::now);
         let mut slot = match self.slots.checkout() {
             Checkout::Ready(slot) => slot,
             Checkout::Busy { wanted } => {
@@ -67,7 +87,6 @@ impl Selector for Balancer {
         }
         let instance = slot.instance();
         let request = self.spec.checked.exports.wants_request.then(|| Box::new((ask.request)()));
-        let timed = instance.picks().is_multiple_of(TIMED_EVERY).then(Instant::now);
         let answer = instance.pick(ask.key, ask.tried.count() as u32, request);
         if let Some(begun) = timed {
             self.metrics.pick_seconds.observe(begun.elapsed().as_secs_f64());
@@ -101,13 +120,37 @@ fn place_in(set: &Arc<EndpointSet>, known: &Arc<EndpointSet>, index: usize) -> R
 }
 
 impl Balancer {
+    /// Shows this generation in the gauges, and has it looked after. To be called when requests come
+    /// to it, and after what it replaces was [retired](Balancer::retire). Again is no harm.
+    pub fn publish(self: &Arc<Self>) {
+        let before = mem::replace(&mut *self.standing.lock(), Standing::Published);
+        if before != Standing::Published {
+            self.host.look_after(self);
+        }
+        self.show_trip();
+        self.show_slots();
+        self.host.ask_for_upkeep(); // it may have failed before anybody looked
+    }
+
+    /// Takes this generation out of the gauges and of upkeep. Requests that hold it pick on with
+    /// the slots that it has; where those fail, the fallback picks.
+    pub fn retire(&self) {
+        *self.standing.lock() = Standing::Retired;
+    }
+
+    fn is_published(&self) -> bool {
+        *self.standing.lock() == Standing::Published
+    }
+
     /// Gives every slot the new endpoints, one slot after the other, so that the others pick on.
     ///
     /// A slot that refuses them is emptied and rebuilt by [`Balancer::maintain`].
     pub fn set_endpoints(&self, set: Arc<EndpointSet>) {
         self.set.store(set.clone());
-        if set.is_empty() {
-            return; // nothing is asked of a strategy while nobody is there
+        // Nothing is asked of a strategy while nobody is there, or while it rests; the probe that
+        // ends its rest fills its slots anew.
+        if set.is_empty() || self.status.is_tripped() {
+            return;
         }
         // With one instance alone its thread would have to fall back meanwhile: make another first.
         if self.slots.ready() == 1 {
@@ -123,9 +166,12 @@ impl Balancer {
                 let ruined = slot.take();
                 drop(slot);
                 self.failed_setup("set-endpoints", &refusal.to_string(), ruined);
+                if self.status.is_tripped() {
+                    break; // each further slot may take its whole set-up deadline
+                }
             }
         }
-        self.note_memory();
+        self.show_slots();
     }
 
     /// Tells the strategy how a try ended, if it exports `feedback`. `index` is a place in `set`.
@@ -153,11 +199,17 @@ impl Balancer {
     /// Rebuilds empty slots that were asked for, and probes a tripped strategy whose rest is over.
     /// Returns when to come back, if that is known. Never called on the request path.
     pub fn maintain(&self, now: Instant) -> Option<Instant> {
+        if !self.is_published() {
+            return None;
+        }
         if self.status.is_tripped() {
             return self.probe(now);
         }
         let set = self.set.load_full();
         for index in self.slots.wanted() {
+            if self.status.is_tripped() {
+                break;
+            }
             match self.instantiate(&set) {
                 Ok(instance) => *self.slots.lock(index) = Some(instance),
                 Err(refusal) => {
@@ -166,14 +218,39 @@ impl Balancer {
                 }
             }
         }
-        self.note_memory();
-        None
+        self.show_slots();
+        self.trip.lock().probe_at()
     }
 
-    /// What `snapshot` gives, from the first slot that answers.
-    pub(crate) fn snapshot(&self) -> Option<Vec<u8>> {
-        self.spec.checked.exports.handover.as_ref()?;
-        (0..self.slots.len()).find_map(|index| self.slots.lock(index).as_mut()?.snapshot())
+    /// Whether another strategy may be given this one's state: it is the same plugin, or goes by the
+    /// same name. The bytes would mean nothing to others, or the wrong thing.
+    fn may_hand_over_to(&self, strategy: &Strategy) -> bool {
+        self.spec.strategy.name == strategy.name || self.spec.strategy.source == strategy.source
+    }
+
+    /// What `snapshot` gives, from the first slot that has something to give. A fault ends the
+    /// asking: each slot could take the whole set-up deadline.
+    fn snapshot(&self) -> Option<Vec<u8>> {
+        for index in 0..self.slots.len() {
+            let mut slot = self.slots.lock(index);
+            let Some(instance) = slot.as_mut() else { continue };
+            match instance.snapshot() {
+                Ok(None) => {}
+                Ok(state) => return state,
+                Err(fault) => {
+                    let ruined = slot.take();
+                    drop(slot);
+                    drop(ruined);
+                    self.metrics.trapped("snapshot");
+                    let (service, strategy) =
+                        (self.spec.service.as_str(), self.spec.strategy.name.as_str());
+                    tracing::warn!(service, strategy, %fault, "plugin hands nothing over");
+                    self.show_slots();
+                    return None;
+                }
+            }
+        }
+        None
     }
 
     /// Whether the strategy rests after repeated failures.
@@ -224,12 +301,13 @@ impl Balancer {
         drop(ruined);
         self.metrics.trapped(export);
         let (service, strategy) = (self.spec.service.as_str(), self.spec.strategy.name.as_str());
-        let failures_in_a_row = self.status.failed();
-        tracing::warn!(service, strategy, export, failures_in_a_row, error, "plugin failed");
-        let transition = self.trip.lock().failed(failures_in_a_row, Instant::now());
+        let owed = self.status.failed();
+        let failures = owed.failures();
+        tracing::warn!(service, strategy, export, failures, error, "plugin failed");
+        let transition = self.trip.lock().failed(owed, Instant::now());
         if let Some(Transition::Tripped { rest }) = transition {
             self.status.set_tripped(true);
-            self.metrics.tripped.set(1);
+            self.show_trip();
             let rest_ms = rest.as_millis() as u64;
             tracing::error!(service, strategy, rest_ms, "plugin tripped, the fallback serves");
         }
@@ -244,7 +322,7 @@ impl Balancer {
         let (service, strategy) = (self.spec.service.as_str(), self.spec.strategy.name.as_str());
         let set = self.set.load_full();
         match self.instantiate(&set).and_then(|mut instance| {
-            self.try_picks(&mut instance)?;
+            self.try_calls(&mut instance)?;
             Ok(instance)
         }) {
             Ok(instance) => {
@@ -253,12 +331,16 @@ impl Balancer {
                 }
                 *self.slots.lock(0) = Some(instance);
                 self.trip.lock().probed_well();
-                self.status.succeeded();
-                self.status.set_tripped(false);
-                self.metrics.tripped.set(0);
+                self.status.recovered();
+                self.show_trip();
                 tracing::info!(service, strategy, "plugin recovered");
-                self.note_memory();
-                None
+                let newest = self.set.load_full();
+                if Arc::ptr_eq(&newest, &set) {
+                    self.show_slots();
+                } else {
+                    self.set_endpoints(newest); // they changed during the probe
+                }
+                self.trip.lock().probe_at()
             }
             Err(error) => {
                 let next = self.trip.lock().probed_badly(now);
@@ -268,23 +350,135 @@ impl Balancer {
         }
     }
 
-    fn try_picks(&self, instance: &mut Instance) -> Result<(), super::Refusal> {
+    /// What a strategy that may serve again must survive: what it fails in on the request path.
+    fn try_calls(&self, instance: &mut Instance) -> Result<(), super::Refusal> {
+        let failed = |export: &'static str| {
+            move |fault: Fault| super::Refusal::Failed { export, fault: fault.to_string() }
+        };
         for _ in 0..PROBE_PICKS {
             let request =
                 self.spec.checked.exports.wants_request.then(|| Box::new(RequestFacts::default()));
-            instance.pick(1, 0, request).map_err(|fault| super::Refusal::Failed {
-                export: "pick",
-                fault: fault.to_string(),
-            })?;
+            instance.pick(1, 0, request).map_err(failed("pick"))?;
         }
-        Ok(())
+        instance.observe(0, Outcome::Success, PROBE_LATENCY_US).map_err(failed("observe"))
     }
 
-    fn note_memory(&self) {
-        let bytes: usize = (0..self.slots.len())
+    /// Writes whether it is tripped, if this generation is the published one. The lock is held while
+    /// it writes, so that one that was just retired does not write over its successor.
+    fn show_trip(&self) {
+        let standing = self.standing.lock();
+        if *standing == Standing::Published {
+            self.metrics.tripped.set(i64::from(self.status.is_tripped()));
+        }
+    }
+
+    /// Writes what the slots hold, as [`Balancer::show_trip`] does. Waits for slots: not for the
+    /// request path.
+    fn show_slots(&self) {
+        let memory: Vec<usize> = (0..self.slots.len())
             .filter_map(|index| Some(self.slots.lock(index).as_ref()?.memory_bytes()))
-            .sum();
-        self.metrics.memory_bytes.set(bytes as i64);
-        self.metrics.slots.set(self.slots.ready() as i64);
+            .collect();
+        let standing = self.standing.lock();
+        if *standing == Standing::Published {
+            self.metrics.memory_bytes.set(memory.iter().sum::<usize>() as i64);
+            self.metrics.slots.set(memory.len() as i64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{HotEngine, Library, Seeds};
+    use super::*;
+    use crate::balance::Tried;
+    use crate::config::{HashOn, PluginLimits, PluginSource};
+    use crate::model::{ServiceName, StrategyName};
+    use crate::telemetry::Metrics;
+
+    struct Workshop {
+        host: Arc<BalancerHost>,
+        set: Arc<EndpointSet>,
+    }
+
+    impl Workshop {
+        fn new() -> Self {
+            let library = Library::new(HotEngine::new().unwrap(), None);
+            let host = BalancerHost::new(library, 1, Seeds::fixed(1), Metrics::new()).unwrap();
+            Self { host, set: build::sample_set() }
+        }
+
+        fn balancer(&self) -> Arc<Balancer> {
+            let strategy = Arc::new(strategy("round-robin"));
+            let checked = self.host.load(&strategy).unwrap();
+            let service = ServiceName::new("web").unwrap();
+            self.host
+                .build(&service, &strategy, &checked, &Arc::default(), &self.set, None)
+                .unwrap()
+        }
+    }
+
+    fn strategy(name: &str) -> Strategy {
+        Strategy {
+            name: StrategyName::new(name).unwrap(),
+            source: PluginSource::BuiltIn("round-robin".into()),
+            config_json: "{}".into(),
+            hash_on: HashOn::None,
+            limits: PluginLimits::default(),
+        }
+    }
+
+    #[test]
+    fn the_published_generation_alone_writes_the_gauges() {
+        let workshop = Workshop::new();
+        let old = workshop.balancer();
+        assert_eq!(old.metrics().slots.get(), 0, "it may yet be refused");
+        old.publish();
+        assert_eq!(old.metrics().slots.get(), 1);
+
+        let new = workshop.balancer();
+        new.metrics().slots.set(7);
+        new.set_endpoints(build::sample_set());
+        assert_eq!(new.metrics().slots.get(), 7, "it is not published");
+        old.retire();
+        old.set_endpoints(build::sample_set());
+        assert_eq!(new.metrics().slots.get(), 7, "it is retired");
+        new.publish();
+        assert_eq!(new.metrics().slots.get(), 1);
+    }
+
+    #[test]
+    fn a_retired_generation_serves_who_holds_it_and_is_not_looked_after() {
+        let workshop = Workshop::new();
+        let balancer = workshop.balancer();
+        balancer.publish();
+        balancer.publish();
+        assert_eq!(workshop.host.looked_after(), 1);
+        balancer.retire();
+        workshop.host.maintain(Instant::now());
+        assert_eq!(workshop.host.looked_after(), 0);
+        let ask = Ask { key: 0, tried: &Tried::default(), request: &RequestFacts::default };
+        assert_eq!(balancer.select(&workshop.set, &ask), Ok(0));
+    }
+
+    #[test]
+    fn one_pick_in_so_many_is_timed() {
+        let workshop = Workshop::new();
+        let balancer = workshop.balancer();
+        let ask = Ask { key: 0, tried: &Tried::default(), request: &RequestFacts::default };
+        for _ in 0..=TIMED_EVERY {
+            balancer.select(&workshop.set, &ask).unwrap();
+        }
+        assert_eq!(balancer.metrics().pick_seconds.get_sample_count(), 2);
+    }
+
+    #[test]
+    fn state_goes_to_the_same_plugin_or_the_same_name() {
+        let balancer = Workshop::new().balancer();
+        let mut other = strategy("mine");
+        assert!(balancer.may_hand_over_to(&other), "the same component");
+        other.source = PluginSource::File("mine.wasm".into());
+        assert!(!balancer.may_hand_over_to(&other));
+        other.name = StrategyName::new("round-robin").unwrap();
+        assert!(balancer.may_hand_over_to(&other), "the same name");
     }
 }

@@ -47,10 +47,16 @@ impl Metrics {
         })
     }
 
-    /// The handles of a strategy's work for a service.
-    pub fn plugin(&self, service: &str, strategy: &str) -> Arc<PluginMetrics> {
+    /// The handles of a strategy's work for a service. `reasons` are those for which the fallback
+    /// may pick instead, the same at each call.
+    pub fn plugin(
+        &self,
+        service: &str,
+        strategy: &str,
+        reasons: &[&'static str],
+    ) -> Arc<PluginMetrics> {
         self.plugins.get(&[service, strategy], |lease| {
-            PluginMetrics::new(self.families.clone(), service, strategy, lease)
+            PluginMetrics::new(self.families.clone(), service, strategy, reasons, lease)
         })
     }
 
@@ -107,6 +113,23 @@ mod tests {
         drop(first);
         assert!(metrics.render().contains(r#"service="web""#));
         drop(second);
+        assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn a_reason_has_a_series_from_its_first_event_to_its_last_holder() {
+        let metrics = Metrics::new();
+        let plugin = metrics.plugin("web", "mine", &["busy", "trap"]);
+        assert!(!metrics.render().contains("reason="));
+        plugin.fell_back(1);
+        plugin.fell_back(1);
+        plugin.trapped("pick");
+        let text = metrics.render();
+        let labels = r#"{reason="trap",service="web",strategy="mine"}"#;
+        assert!(text.contains(&format!("proconsul_plugin_fallbacks_total{labels} 2")), "{text}");
+        assert!(text.contains(r#"proconsul_plugin_traps_total{export="pick""#), "{text}");
+        assert!(!text.contains("busy"), "{text}");
+        drop(plugin);
         assert!(!metrics.render().contains(r#"service="web""#));
     }
 

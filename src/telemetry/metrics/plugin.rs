@@ -1,8 +1,8 @@
 //! The handles of one strategy's work for one service.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use super::families::Families;
 use super::series::Lease;
@@ -13,6 +13,8 @@ pub struct PluginMetrics {
     service: String,
     strategy: String,
     lease: Lease,
+    fallbacks: ByWord,
+    traps: ByWord,
     /// Picks asked for.
     pub picks: IntCounter,
     /// Sampled pick durations.
@@ -34,6 +36,7 @@ impl PluginMetrics {
         families: Arc<Families>,
         service: &str,
         strategy: &str,
+        reasons: &[&'static str],
         lease: Lease,
     ) -> Self {
         let labels = &[service, strategy];
@@ -49,30 +52,57 @@ impl PluginMetrics {
             service: service.to_owned(),
             strategy: strategy.to_owned(),
             lease,
+            fallbacks: ByWord::new(reasons),
+            traps: ByWord::new(&EXPORTS),
         }
     }
 
-    /// Counts a pick that the native fallback made.
-    pub fn fell_back(&self, reason: &str) {
-        self.families
-            .fallbacks
-            .with_label_values(&[self.service.as_str(), self.strategy.as_str(), reason])
-            .inc();
+    /// Counts a pick that the native fallback made, for the reason at this place among those that
+    /// were given to [`Metrics::plugin`](super::Metrics::plugin).
+    pub fn fell_back(&self, reason: usize) {
+        self.fallbacks.inc(reason, &self.families.fallbacks, self.labels());
     }
 
     /// Counts a call that ended in a trap.
-    pub fn trapped(&self, export: &str) {
-        self.families
-            .traps
-            .with_label_values(&[self.service.as_str(), self.strategy.as_str(), export])
-            .inc();
+    pub fn trapped(&self, export: &'static str) {
+        let place = EXPORTS.iter().position(|known| *known == export);
+        let place = place.expect("callers name exports of the contract");
+        self.traps.inc(place, &self.families.traps, self.labels());
+    }
+
+    fn labels(&self) -> [&str; 2] {
+        [&self.service, &self.strategy]
+    }
+}
+
+/// What a plugin's host calls, as the contract names it.
+const EXPORTS: [&str; 6] = ["configure", "set-endpoints", "pick", "observe", "snapshot", "restore"];
+
+/// Counters of one family that differ in their last label. Each is looked up with its first event.
+struct ByWord(Box<[(&'static str, OnceLock<IntCounter>)]>);
+
+impl ByWord {
+    fn new(words: &[&'static str]) -> Self {
+        Self(words.iter().map(|word| (*word, OnceLock::new())).collect())
+    }
+
+    fn inc(&self, place: usize, family: &IntCounterVec, [service, strategy]: [&str; 2]) {
+        let (word, counter) = &self.0[place];
+        counter.get_or_init(|| family.with_label_values(&[service, strategy, word])).inc();
+    }
+
+    /// Takes all of them out, those too that an older handle for the same labels brought in.
+    fn remove(&self, family: &IntCounterVec, [service, strategy]: [&str; 2]) {
+        for (word, _) in &self.0 {
+            let _ = family.remove_label_values(&[service, strategy, word]);
+        }
     }
 }
 
 impl Drop for PluginMetrics {
     fn drop(&mut self) {
         let families = &self.families;
-        let labels = &[self.service.as_str(), self.strategy.as_str()];
+        let labels = &self.labels();
         // A series that is not there any more is what is wanted.
         self.lease.release(|| {
             for family in [&families.picks, &families.log_lines_dropped, &families.feedback_skipped]
@@ -83,30 +113,8 @@ impl Drop for PluginMetrics {
                 let _ = family.remove_label_values(labels);
             }
             let _ = families.pick_seconds.remove_label_values(labels);
-            for reason in children(&families.fallbacks, labels) {
-                let _ = families.fallbacks.remove_label_values(&[labels[0], labels[1], &reason]);
-            }
-            for export in children(&families.traps, labels) {
-                let _ = families.traps.remove_label_values(&[labels[0], labels[1], &export]);
-            }
+            self.fallbacks.remove(&families.fallbacks, *labels);
+            self.traps.remove(&families.traps, *labels);
         });
     }
-}
-
-/// The third label's values among the series whose first two are `labels`.
-fn children(family: &prometheus::IntCounterVec, labels: &[&str; 2]) -> Vec<String> {
-    use prometheus::core::Collector;
-    let value = |metric: &prometheus::proto::Metric, name: &str| {
-        metric.get_label().iter().find(|l| l.name() == name).map(|l| l.value().to_owned())
-    };
-    let names = family.desc()[0].variable_labels.clone();
-    family
-        .collect()
-        .iter()
-        .flat_map(|family| family.get_metric().to_vec())
-        .filter(|metric| {
-            labels.iter().zip(&names).all(|(l, name)| value(metric, name).as_deref() == Some(*l))
-        })
-        .filter_map(|metric| value(&metric, &names[2]))
-        .collect()
 }
