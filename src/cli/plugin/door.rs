@@ -229,6 +229,7 @@ fn door_module() -> Module {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugin::builtin;
 
     /// A component whose core module has `pick` of the given name and key, and which has functions,
     /// an instance and a module after the point where a door goes.
@@ -266,6 +267,14 @@ mod tests {
         assert!(with.len() > plain.len(), "{} bytes", with.len());
         Validator::new().validate_all(&with).unwrap();
         assert!(matches!(with_door(&with), Err(DoorError::HasDoor)));
+    }
+
+    #[test]
+    fn every_built_in_strategy_has_a_door() {
+        for name in builtin::names() {
+            let component = builtin::component(name).unwrap();
+            assert!(matches!(with_door(component), Err(DoorError::HasDoor)), "{name} has none");
+        }
     }
 
     #[test]
