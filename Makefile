@@ -6,7 +6,7 @@ CARGO ?= cargo
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 FRESH := $(CURDIR)/target/fresh-plugins
 
-.PHONY: help demo test bench plugins check-style build-deps test-deps bench-deps
+.PHONY: help demo test bench plugins check-style build-deps plugin-deps test-deps bench-deps
 
 help:
 	@echo 'make demo     three backends, a proxy, and a file to edit'
@@ -17,7 +17,7 @@ help:
 demo: build-deps
 	$(CARGO) run --bin proconsul -- demo
 
-test: build-deps test-deps
+test: build-deps plugin-deps test-deps
 	$(CARGO) run --bin proconsul -- plugin build --all plugins --out $(FRESH)
 ifeq ($(NEXTEST),yes)
 	PROCONSUL_PLUGIN_DIR=$(FRESH) $(CARGO) nextest run --workspace
@@ -28,7 +28,7 @@ endif
 bench: build-deps bench-deps
 	$(CARGO) bench --bench table
 
-plugins: build-deps
+plugins: build-deps plugin-deps
 	$(CARGO) run --bin proconsul -- plugin build --all plugins --out plugins/dist --manifest
 	$(CARGO) run --bin proconsul -- plugin build examples/own-strategy --manifest
 
@@ -38,6 +38,9 @@ check-style: build-deps
 
 build-deps:
 	@scripts/need cc:gcc cmake:cmake
+
+# The proxy carries its strategies' components; only making them anew takes a compiler for WebAssembly.
+plugin-deps:
 	@scripts/need-wasm-target
 
 test-deps:

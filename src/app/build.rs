@@ -25,7 +25,7 @@ pub enum BuildError {
         plugin: String,
         /// The service names it directly, without an entry in `[strategies]`.
         direct: bool,
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     #[error("services.{service}.tls: {error}")]
     Peer { service: ServiceName, error: PeerError },
@@ -40,7 +40,7 @@ impl BuildError {
     pub fn locate(&self, places: &Places) -> Problem {
         match self {
             BuildError::Plugin { service, strategy, plugin, direct, refusal } => {
-                let keys = match (direct, refusal) {
+                let keys = match (direct, &**refusal) {
                     (true, _) => ["services", service.as_str(), "strategy"],
                     (_, Refusal::Declined { .. }) => ["strategies", strategy.as_str(), "config"],
                     _ => ["strategies", strategy.as_str(), "plugin"],
@@ -143,7 +143,7 @@ impl Builder<'_> {
                 PluginSource::BuiltIn(name) => format!("`{name}`"),
                 PluginSource::File(path) => path.display().to_string(),
             },
-            refusal,
+            refusal: Box::new(refusal),
         };
         let former = self.serving.get(&service.name);
         let former_set = former.map(|former| former.upstreams().set.clone());

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -52,7 +52,7 @@ pub(super) fn ask_to_hand_over(server: &Server) {
     });
 }
 
-fn tell(pid_file: &Path, socket: &PathBuf) -> io::Result<i32> {
+fn tell(pid_file: &Path, socket: &Path) -> io::Result<i32> {
     let number: i32 = fs::read_to_string(pid_file)?.trim().parse().map_err(io::Error::other)?;
     let pid = Pid::from_raw(number)
         .filter(|_| number > 1 && is_ours(number))

@@ -1,6 +1,7 @@
 //! What is in effect: the services and routes that serve, and the switch to others.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +12,8 @@ use super::names::{Answer, Names, hosts, look_up};
 use crate::config::{Config, Listener};
 use crate::model::ListenerName;
 use crate::plugin::balancer::BalancerHost;
-use crate::proxy::Shared;
 use crate::proxy::tls::Resolver;
+use crate::proxy::{Service, Shared};
 use crate::telemetry::Metrics;
 
 /// Everything that a reload replaces, and what it needs for that.
@@ -92,11 +93,19 @@ impl World {
                 handle.settings.store(Arc::new(listener.clone()));
             }
         }
-        for service in services.values() {
+        let former = mem::replace(&mut self.serving, services);
+        for (name, Service { balancer, .. }) in former.iter().map(|(name, s)| (name, &**s)) {
+            let goes_on =
+                self.serving.get(name).is_some_and(|s| Arc::ptr_eq(&s.balancer, balancer));
+            if !goes_on {
+                balancer.retire();
+            }
+        }
+        for service in self.serving.values() {
+            service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
         self.config = config;
-        self.serving = services;
     }
 
     /// The names whose answers are due, to be [looked up](look_up) beside the loop.

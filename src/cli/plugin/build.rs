@@ -1,5 +1,5 @@
 //! From a crate's source to a component: cargo makes a module, and the module is wrapped by what it
-//! says about itself. No adapter, no WASI.
+//! says about itself, and given a `door`. No adapter, no WASI.
 //!
 //! The same sources and compiler give the same bytes wherever they are built: paths are cut out, the profile
 //! is set here, and flags from the environment are not taken.
@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use wit_component::ComponentEncoder;
 
+use super::door::with_door;
 use super::toolchain::{TARGET, Toolchain};
 
 /// How plugins are compiled. Speed first: `pick` is on the path of every request.
@@ -272,10 +273,12 @@ fn encode(crate_dir: &Path, module: &Path) -> Result<Vec<u8>, BuildError> {
     let encoded = ComponentEncoder::default()
         .module(&bytes)
         .and_then(|encoder| encoder.validate(true).encode());
-    encoded.map_err(|error| BuildError::Encode {
+    let encoded = encoded.map_err(|error| BuildError::Encode {
         crate_dir: crate_dir.to_path_buf(),
         message: format!("{error:#}"),
-    })
+    })?;
+    // A door makes picks faster and nothing else: what cannot have one is as good without.
+    Ok(with_door(&encoded).unwrap_or(encoded))
 }
 
 #[cfg(test)]

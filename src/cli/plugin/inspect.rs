@@ -50,7 +50,7 @@ pub(super) fn inspect(
         world: verdict.as_ref().map_or("unknown", world),
         imports: contract::imports(&engine, &component),
         exports: contract::exports(&engine, &component),
-        limits: &limits,
+        limits,
         component: &component,
         refusal: verdict.as_ref().err().map(ToString::to_string),
     };

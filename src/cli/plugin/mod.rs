@@ -5,6 +5,7 @@ pub mod new;
 pub mod build;
 pub mod digest;
 pub mod dist;
+mod door;
 pub mod toolchain;
 
 mod limits;
