@@ -39,7 +39,8 @@ pub struct BalancerHost {
     seeds: Seeds,
     clock: Clock,
     metrics: Metrics,
-    live: Mutex<Vec<Weak<Balancer>>>,
+    /// The published ones.
+    pub(super) live: Mutex<Vec<Weak<Balancer>>>,
     upkeep: Notify,
 }
 
@@ -170,11 +171,6 @@ impl BalancerHost {
     /// Has [`BalancerHost::maintain`] look after a balancer while it is published.
     pub(super) fn look_after(&self, balancer: &Arc<Balancer>) {
         self.live.lock().push(Arc::downgrade(balancer));
-    }
-
-    #[cfg(test)]
-    pub(super) fn looked_after(&self) -> usize {
-        self.live.lock().len()
     }
 
     /// The counters of a strategy's work for its service.

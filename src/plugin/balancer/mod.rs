@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 pub use build::{BalancerHost, BalancerSpec, Checked};
 use instance::{Fault, Instance};
-use slots::{Checkout, Slots};
+use slots::{Checkout, ReadySlot, Slots};
 use trip::{Transition, Trip};
 
 use super::state::Node;
@@ -73,18 +73,7 @@ impl Selector for Balancer {
         // One's own count is read back after it: it costs no more than a load, and as threads may
         // both read the later one, one pick in about so many is timed.
         let timed = (self.metrics.picks.get() % TIMED_EVERY == 1).then(Instant::now);
-        let mut slot = match self.slots.checkout() {
-            Checkout::Ready(slot) => slot,
-            Checkout::Busy { wanted } => {
-                if wanted {
-                    self.host.ask_for_upkeep();
-                }
-                return Err(Miss::Busy);
-            }
-        };
-        if slot.own_is_empty {
-            self.host.ask_for_upkeep();
-        }
+        let mut slot = self.checkout().ok_or(Miss::Busy)?;
         let instance = slot.instance();
         let request = self.spec.checked.exports.wants_request.then(|| Box::new((ask.request)()));
         let answer = instance.pick(ask.key, ask.tried.count() as u32, request);
@@ -179,7 +168,7 @@ impl Balancer {
         if self.spec.checked.exports.feedback.is_none() || self.status.is_tripped() {
             return;
         }
-        let Checkout::Ready(mut slot) = self.slots.checkout() else {
+        let Some(mut slot) = self.checkout() else {
             self.metrics.feedback_skipped.inc();
             return;
         };
@@ -278,6 +267,22 @@ impl Balancer {
     /// The counters of this strategy and service.
     pub fn metrics(&self) -> &Arc<PluginMetrics> {
         &self.metrics
+    }
+
+    /// A slot to call, if one is free. A slot that is found empty is noted once: whoever notes it asks
+    /// for it to be filled, or nobody ever does.
+    fn checkout(&self) -> Option<ReadySlot<'_>> {
+        let (slot, newly_wanted) = match self.slots.checkout() {
+            Checkout::Ready(slot) => {
+                let own_is_empty = slot.own_is_empty;
+                (Some(slot), own_is_empty)
+            }
+            Checkout::Busy { wanted } => (None, wanted),
+        };
+        if newly_wanted {
+            self.host.ask_for_upkeep();
+        }
+        slot
     }
 
     fn instantiate(&self, set: &Arc<EndpointSet>) -> Result<Instance, super::Refusal> {
@@ -443,7 +448,7 @@ mod tests {
         old.set_endpoints(build::sample_set());
         assert_eq!(new.metrics().slots.get(), 7, "it is retired");
         new.publish();
-        assert_eq!(new.metrics().slots.get(), 1);
+        assert_eq!(new.metrics().slots.get(), 2, "the update filled another slot first");
     }
 
     #[test]
@@ -452,10 +457,10 @@ mod tests {
         let balancer = workshop.balancer();
         balancer.publish();
         balancer.publish();
-        assert_eq!(workshop.host.looked_after(), 1);
+        assert_eq!(workshop.host.live.lock().len(), 1);
         balancer.retire();
         workshop.host.maintain(Instant::now());
-        assert_eq!(workshop.host.looked_after(), 0);
+        assert_eq!(workshop.host.live.lock().len(), 0);
         let ask = Ask { key: 0, tried: &Tried::default(), request: &RequestFacts::default };
         assert_eq!(balancer.select(&workshop.set, &ask), Ok(0));
     }
