@@ -29,6 +29,8 @@ pub struct Inner {
     pub(super) has_hop: bool,
     /// The request has headers about where it came from that the proxy does not write.
     pub(super) has_claims: bool,
+    /// It asks to become a WebSocket, which may be silent for long.
+    pub(super) wants_websocket: bool,
     /// The affinity key; 0 = none.
     pub(super) key: u64,
     pub(super) placement: Placement,
@@ -48,6 +50,7 @@ impl Inner {
             in_flight: false,
             upstreams: None,
             has_hop: false,
+            wants_websocket: false,
             has_claims: false,
             key: 0,
             placement: Placement::default(),

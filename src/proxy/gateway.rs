@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header;
+use http::{Method, header};
 use pingora_core::ErrorType::{
     self, ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
     TLSHandshakeTimedout, WriteError, WriteTimedout,
@@ -36,6 +36,9 @@ use crate::balance::RequestFacts;
 use crate::config::Listener;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::RouteMetrics;
+
+/// A WebSocket is closed when neither side says anything for this long.
+const WEBSOCKET_IDLE: Duration = Duration::from_secs(3600);
 
 /// What all listeners share. A reload replaces the table.
 pub struct Shared {
@@ -73,6 +76,7 @@ impl Gateway {
         let seen = Glance::at(&header.headers);
         context.names = Some(Names::of(&seen));
         context.has_hop = seen.has_hop;
+        context.wants_websocket = seen.wants_websocket && header.method == Method::GET;
         context.has_claims = seen.has_claims;
         let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
         context.client = Some(client);
@@ -228,7 +232,12 @@ impl ProxyHttp for Gateway {
         match context.route.clone() {
             Some(route) => match &route.target {
                 Target::Redirect(_) => self.redirect(session, &route).await,
-                Target::Service(_) => self.stamp(session, context).map(|()| false),
+                Target::Service(_) => {
+                    if context.wants_websocket {
+                        session.set_read_timeout(Some(WEBSOCKET_IDLE));
+                    }
+                    self.stamp(session, context).map(|()| false)
+                }
             },
             None => Ok(false),
         }
@@ -241,7 +250,8 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<Box<HttpPeer>> {
         let client = context.client;
-        let Inner { route, upstreams, placement, key, has_hop, rejection, .. } = &mut **context;
+        let Inner { route, upstreams, placement, key, has_hop, wants_websocket, rejection, .. } =
+            &mut **context;
         let (Some(route), Some(upstreams)) = (route, upstreams) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a route");
         };
@@ -252,6 +262,9 @@ impl ProxyHttp for Gateway {
         match placement.pick(service, upstreams, *key, &|| facts(header, client)) {
             Ok(index) => {
                 let mut peer = Box::new(upstreams.peer(index).clone());
+                if *wants_websocket {
+                    peer.options.read_timeout = Some(WEBSOCKET_IDLE);
+                }
                 if !*has_hop {
                     // Nothing to take out: pingora need not look each of them up.
                     peer.options.http_upstream_request_policy =

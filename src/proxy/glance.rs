@@ -14,6 +14,8 @@ pub(super) struct Glance<'a> {
     pub traceparent: Option<&'a HeaderValue>,
     /// There are headers that concern this connection alone (RFC 9110, section 7.6.1).
     pub has_hop: bool,
+    /// It asks to become a WebSocket.
+    pub wants_websocket: bool,
     /// There are headers about where the request comes from that are not among those that the
     /// proxy writes itself: `X-Forwarded-Port`, `X-Real-Ip` and their kind.
     pub has_claims: bool,
@@ -65,9 +67,12 @@ impl<'a> Glance<'a> {
                 | "proxy-authorization"
                 | "te"
                 | "trailer"
-                | "upgrade"
                 | "http2-settings" => {
                     seen.has_hop = true;
+                }
+                "upgrade" => {
+                    seen.has_hop = true;
+                    seen.wants_websocket |= value.as_bytes().eq_ignore_ascii_case(b"websocket");
                 }
                 other => seen.has_claims |= is_claim(other),
             }
