@@ -5,21 +5,7 @@ use std::path::{Path, PathBuf};
 use super::build::{self, BuildError, Component};
 use super::digest::{self, DIST, DigestError, Entry, Manifest};
 use super::toolchain::Toolchain;
-
-/// The strategies that are shipped; each is a crate of this name under `plugins`.
-pub const SHIPPED: [&str; 11] = [
-    "consistent-hash",
-    "geographic",
-    "ip-hash",
-    "least-connections",
-    "least-load",
-    "maglev",
-    "random",
-    "response-time",
-    "round-robin",
-    "weighted-random",
-    "weighted-round-robin",
-];
+use crate::plugin::builtin;
 
 /// Why the shipped components could not be rebuilt or checked.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +27,7 @@ pub fn build(
     target_dir: Option<&Path>,
 ) -> Result<Vec<Component>, DistError> {
     let folders: Vec<PathBuf> =
-        SHIPPED.iter().map(|name| checkout.join("plugins").join(name)).collect();
+        builtin::names().map(|name| checkout.join("plugins").join(name)).collect();
     Ok(build::build_all(toolchain, &folders, target_dir)?)
 }
 
@@ -71,7 +57,7 @@ pub fn check(checkout: &Path) -> Result<Vec<String>, DistError> {
     let dist = checkout.join(DIST);
     let manifest = digest::read(&dist.join("manifest.toml"))?;
     let mut wrong = Vec::new();
-    for name in SHIPPED {
+    for name in builtin::names() {
         let Some(entry) = manifest.get(name) else {
             wrong.push(format!("{name}: is not in the manifest"));
             continue;
@@ -85,7 +71,7 @@ pub fn check(checkout: &Path) -> Result<Vec<String>, DistError> {
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
     }
-    let unknown = manifest.keys().filter(|name| !SHIPPED.contains(&name.as_str()));
+    let unknown = manifest.keys().filter(|name| builtin::component(name).is_none());
     wrong.extend(unknown.map(|name| format!("{name}: is in the manifest and not shipped")));
     Ok(wrong)
 }
@@ -106,7 +92,7 @@ mod tests {
             write(shared, b"");
         }
         let mut manifest = Manifest::new();
-        for name in SHIPPED {
+        for name in builtin::names() {
             let folder = Path::new("plugins").join(name);
             write(folder.join("Cargo.toml").to_str().unwrap(), b"");
             write(&format!("{DIST}/{name}.wasm"), name.as_bytes());
@@ -136,6 +122,6 @@ mod tests {
         assert_eq!(wrong[2], "random: is not the component that was built");
 
         std::fs::write(dir.path().join("wit/a.wit"), "package a:b;").unwrap();
-        assert!(check(dir.path()).unwrap().len() >= SHIPPED.len());
+        assert!(check(dir.path()).unwrap().len() >= builtin::names().count());
     }
 }

@@ -24,7 +24,8 @@ pub struct Plugins {
     pub file_limit: Size,
     /// Log lines of one plugin in a second; further ones are dropped and counted.
     pub log_lines_per_second: u32,
-    /// Failures in a row after which a plugin is no longer asked, and the fallback picks. From 1.
+    /// Failures in a row after which a plugin is no longer asked, and the fallback picks; 64 good
+    /// calls make up for one. From 1.
     #[schemars(range(min = 1, max = 1000000))]
     pub trip_after: u32,
     /// How long a tripped plugin rests before it is tried again; doubles with each failed try.

@@ -9,7 +9,7 @@ use super::Time;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Proxy threads, at most 1024; 0 is one for each core.
+    /// Proxy threads of each listener, at most 1024; 0 is one for each core.
     #[schemars(range(min = 0, max = 1024))]
     pub threads: u32,
     /// The zone that the proxy itself runs in, such as `eu-central-1a`: for strategies that look
