@@ -6,6 +6,8 @@ mod mesh;
 
 #[path = "system/abuse.rs"]
 mod abuse;
+#[path = "system/clients.rs"]
+mod clients;
 #[path = "system/commands.rs"]
 mod commands;
 #[path = "system/failover.rs"]
