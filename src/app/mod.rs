@@ -3,10 +3,12 @@
 //!
 //! In reading order: [`names`] resolves endpoints' hosts; [`build`] makes everything that a
 //! configuration asks for, aside; [`world`] is what is in effect, and publishes; [`reloader`] goes
-//! from one to the next; [`watch`] notices that there is a next one; [`control`] is the loop that
-//! they run in; [`server`] starts pingora; [`drain`] ends it.
+//! from one to the next; [`watch`] notices that there is a next one; [`changes`] decides when to go
+//! there; [`control`] runs that beside the rest of what is to be done; [`server`] starts pingora;
+//! [`drain`] ends it.
 
 mod build;
+mod changes;
 mod control;
 mod drain;
 mod names;

@@ -1,9 +1,14 @@
 //! From one configuration to the next: load, build aside, publish; or refuse, and say why.
+//!
+//! Looking up names and building take their time beside the loops of [`control`](super::control),
+//! which borrow the world meanwhile.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::BuildError;
+use super::names::look_up;
 use super::watch::FileWatch;
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
@@ -19,15 +24,11 @@ pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
 /// Reloads one configuration file into one world.
 pub(super) struct Reloader {
     path: PathBuf,
-    /// What happened last.
-    pub last: ReloadReport,
-    /// What the process was started with: what of it needs a restart is in effect still.
-    pub started_with: Arc<Config>,
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf, first: ReloadReport, started_with: Arc<Config>) -> Self {
-        Self { path, last: first, started_with }
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
     }
 
     /// The file that is reloaded.
@@ -36,11 +37,13 @@ impl Reloader {
     }
 
     /// Tries once. Whatever fails, `world` goes on as it was.
-    pub(super) async fn reload(&mut self, world: &mut World, cause: &str, watch: &mut FileWatch) {
+    pub(super) async fn reload(&self, world: &RefCell<World>, cause: &str, watch: &mut FileWatch) {
         let begun = Instant::now();
+        tracing::debug!(cause, "reading the configuration");
         let outcome = self.attempt(world, watch).await;
         let took = begun.elapsed();
-        self.last = match outcome {
+        let mut world = world.borrow_mut();
+        world.last_reload = match outcome {
             Ok(changed) => {
                 world.metrics.reload_succeeded(unix_seconds());
                 let needs_restart = changed.needs_restart;
@@ -63,7 +66,7 @@ impl Reloader {
                 let mut report = report(cause, ReloadResult::Refused, took);
                 report.reasons = reasons;
                 // What waited for a restart before still does.
-                report.needs_restart.clone_from(&self.last.needs_restart);
+                report.needs_restart.clone_from(&world.last_reload.needs_restart);
                 report
             }
         };
@@ -71,7 +74,7 @@ impl Reloader {
 
     async fn attempt(
         &self,
-        world: &mut World,
+        world: &RefCell<World>,
         watch: &mut FileWatch,
     ) -> Result<Changed, Vec<String>> {
         let loaded = match load(&self.path) {
@@ -82,20 +85,27 @@ impl Reloader {
             }
         };
         watch.set_paths(loaded.watch);
+        let started_with = world.borrow().started_with.clone();
         let listens = |config: &Config| !config.listeners.is_empty();
-        if listens(&self.started_with) && !listens(&loaded.config) {
+        if listens(&started_with) && !listens(&loaded.config) {
             let path = self.path.display();
             // An empty file is valid, and what an editor leaves for a moment.
             return Err(vec![format!("{path}: names no listener: is it half written?")]);
         }
-        let takes_effect = config::diff(&world.config, &loaded.config).takes_effect;
-        let needs_restart = config::diff(&self.started_with, &loaded.config).needs_restart;
-        let built = world.build(loaded.config).await;
+        let takes_effect = config::diff(&world.borrow().config, &loaded.config).takes_effect;
+        let needs_restart = config::diff(&started_with, &loaded.config).needs_restart;
+        // Only names that are new are waited for.
+        let new_names = world.borrow().names_unknown(&loaded.config);
+        let answers = look_up(new_names).await;
+        let build = world.borrow().build(loaded.config, answers);
+        let built = tokio::task::spawn_blocking(build).await.unwrap_or_else(|panicked| {
+            Err(vec![BuildError::Engine(panicked.to_string())]) // a bug of ours, or of a library's
+        });
         let places = &loaded.places;
         let built = built.map_err(|errors| -> Vec<String> {
             errors.iter().map(|error| error.locate(places).to_string()).collect()
         })?;
-        world.publish(built);
+        world.borrow_mut().publish(built);
         Ok(Changed {
             takes_effect,
             needs_restart,

@@ -16,15 +16,15 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::changes::Changes;
 use super::control::Control;
 use super::drain;
-use super::reloader::{Reloader, load, report, unix_seconds};
+use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
-use super::status::status;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, World};
-use crate::admin::{self, Admin, ReloadResult};
+use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
 use crate::model::Phase;
@@ -108,15 +108,13 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
+    let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
-    let first = report("start", ReloadResult::Applied, Duration::ZERO);
-    let started = first.unix_seconds;
-    let reloader = Reloader::new(options.config.clone(), first, config.clone());
-    let status = Arc::new(ArcSwap::from_pointee(status(&world, &reloader, started)));
     if let Some(address) = config.admin.address {
-        let admin = Admin { metrics: metrics.clone(), status: status.clone(), reload, phase };
+        let status = control.status.clone();
+        let admin = Admin { metrics: metrics.clone(), status, reload, phase };
         start_admin(address, admin, options.upgrade)?;
     }
     drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
@@ -130,8 +128,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(pid_file) = pid_file {
         pid_file.write();
     }
-    let control = Control { world, reloader, requests, status, started };
-    spawn("control", move || control_runtime.block_on(control.run(watch)))?;
+    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone()) };
+    spawn("control", move || control_runtime.block_on(control.run(changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
