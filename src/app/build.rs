@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::access_log;
 use super::names::Names;
 use crate::balance::{EndpointSet, EndpointState, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
@@ -31,6 +33,8 @@ pub enum BuildError {
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
     Certificate { listener: ListenerName, error: CertificateError },
+    #[error("access_log.target: {}: {error}", path.display())]
+    AccessLog { path: PathBuf, error: std::io::Error },
     #[error("plugin engine: {0}")]
     Engine(String),
 }
@@ -54,6 +58,10 @@ impl BuildError {
             BuildError::Certificate { listener, error } => {
                 places.problem(&["listeners", listener.as_str(), "tls"], &error.to_string())
             }
+            BuildError::AccessLog { path, error } => {
+                let what = format!("{}: {error}", path.display());
+                places.problem(&["access_log", "target"], &what)
+            }
             BuildError::Engine(error) => places.problem(&["plugins"], error),
         }
     }
@@ -65,6 +73,7 @@ pub(super) struct Built {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     pub table: RouteTable,
     pub certificates: BTreeMap<ListenerName, Certificates>,
+    pub access_log: access_log::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
     /// What it was built with.
@@ -115,7 +124,9 @@ impl Builder {
             return Err(errors);
         }
         let table = self.table(&config, &services);
-        Ok(Built { config, services, table, certificates, to_tell, names: self.names })
+        let access_log = access_log::Change::Stays;
+        let names = self.names;
+        Ok(Built { config, services, table, certificates, access_log, to_tell, names })
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, timeout};
 
 use super::control::Control;
-use super::reloader::{Reloader, load};
+use super::reloader::{Cause, Reloader, load};
 use super::watch::FileWatch;
 use crate::admin::ReloadRequest;
 
@@ -38,9 +38,9 @@ impl Changes {
                 () = self.watch.stirred() => self.look_at_files(control).await,
                 // Whatever events missed (a network file system, a directory that came back).
                 _ = look_at_files.tick() => self.look_at_files(control).await,
-                _ = hangup.recv() => self.reload("SIGHUP", None, control).await,
+                _ = hangup.recv() => self.reload(Cause::Hangup, None, control).await,
                 Some(first) = self.requests.recv() => {
-                    self.reload("POST /-/reload", Some(first), control).await;
+                    self.reload(Cause::Request, Some(first), control).await;
                 },
             }
         }
@@ -58,16 +58,16 @@ impl Changes {
             sleep(SECOND_LOOK).await;
             settle(&mut self.watch).await;
         }
-        self.reload("file change", None, control).await;
+        self.reload(Cause::FileChange, None, control).await;
     }
 
     /// Reloads, also for all who asked until now: the files are read after that.
-    async fn reload(&mut self, cause: &str, first: Option<ReloadRequest>, control: &Control) {
+    async fn reload(&mut self, cause: Cause, first: Option<ReloadRequest>, control: &Control) {
         let mut asked = Vec::from_iter(first);
         while let Ok(another) = self.requests.try_recv() {
             asked.push(another); // as many as the queue takes, at most
         }
-        let cause = if asked.is_empty() { cause } else { "POST /-/reload" };
+        let cause = if asked.is_empty() { cause } else { Cause::Request };
         self.watch.changed(); // as it is before it is read: what changes from here on is seen later
         self.reloader.reload(&control.world, cause, &mut self.watch).await;
         control.publish_status();

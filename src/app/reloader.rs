@@ -15,6 +15,31 @@ use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{self, Config, Loaded};
 use crate::plugin::builtin;
 
+/// Why a configuration is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Start,
+    FileChange,
+    Hangup,
+    Request,
+}
+
+impl Cause {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Cause::Start => "start",
+            Cause::FileChange => "file change",
+            Cause::Hangup => "SIGHUP",
+            Cause::Request => "POST /-/reload",
+        }
+    }
+
+    /// Whether somebody asked: whoever moved the access log away does.
+    fn is_asked_for(self) -> bool {
+        matches!(self, Cause::Hangup | Cause::Request)
+    }
+}
+
 /// Reads the configuration file of a running process.
 pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
     let built_in: Vec<&str> = builtin::names().collect();
@@ -37,9 +62,10 @@ impl Reloader {
     }
 
     /// Tries once. Whatever fails, `world` goes on as it was.
-    pub(super) async fn reload(&self, world: &RefCell<World>, cause: &str, watch: &mut FileWatch) {
+    pub(super) async fn reload(&self, world: &RefCell<World>, cause: Cause, watch: &mut FileWatch) {
         let begun = Instant::now();
-        tracing::debug!(cause, "reading the configuration");
+        let cause_name = cause.as_str();
+        tracing::debug!(cause = cause_name, "reading the configuration");
         let outcome = self.attempt(world, watch).await;
         let took = begun.elapsed();
         let mut world = world.borrow_mut();
@@ -48,7 +74,7 @@ impl Reloader {
                 world.metrics.reload_succeeded(unix_seconds());
                 let needs_restart = changed.needs_restart;
                 let (changes, took_ms) = (changed.takes_effect.len(), took.as_millis() as u64);
-                tracing::info!(cause, changes, took_ms, "configuration reloaded");
+                tracing::info!(cause = cause_name, changes, took_ms, "configuration reloaded");
                 for line in &needs_restart {
                     tracing::warn!(change = line, "takes effect at a restart only");
                 }
@@ -61,7 +87,11 @@ impl Reloader {
             Err(reasons) => {
                 world.metrics.reload_refused();
                 for reason in &reasons {
-                    tracing::error!(cause, reason, "configuration refused, the former one stays");
+                    tracing::error!(
+                        cause = cause_name,
+                        reason,
+                        "configuration refused, the former one stays"
+                    );
                 }
                 let mut report = report(cause, ReloadResult::Refused, took);
                 report.reasons = reasons;
@@ -70,6 +100,13 @@ impl Reloader {
                 report
             }
         };
+        // Also of a refused one: whoever rotates logs has nothing to do with it.
+        if cause.is_asked_for()
+            && let Err(error) = world.reopen_access_log()
+        {
+            tracing::error!(%error, "access log not reopened, the former file is written on");
+            world.last_reload.warnings.push(format!("{error}: not reopened"));
+        }
     }
 
     async fn attempt(
@@ -121,10 +158,10 @@ struct Changed {
 }
 
 /// A report of now.
-pub(super) fn report(cause: &str, result: ReloadResult, took: Duration) -> ReloadReport {
+pub(super) fn report(cause: Cause, result: ReloadResult, took: Duration) -> ReloadReport {
     ReloadReport {
         result,
-        cause: cause.to_owned(),
+        cause: cause.as_str().to_owned(),
         unix_seconds: unix_seconds(),
         took_ms: took.as_secs_f64() * 1000.0,
         reasons: Vec::new(),

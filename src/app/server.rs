@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::TcpKeepalive;
@@ -26,13 +26,12 @@ use super::watch::FileWatch;
 use super::world::{ListenerHandle, World};
 use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
-use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
+use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::model::Phase;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
-use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
@@ -92,7 +91,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let shared = Arc::new(Shared {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
-        access_log: open_access_log(&config, &metrics)?,
+        access_log: ArcSwapOption::empty(),
     });
     let host = plugin_host(&config, &metrics)?;
     let world = control_runtime
@@ -189,19 +188,6 @@ fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, 
     let library = Library::new(engine, config.plugins.cache_directory.as_deref());
     let threads = config.server.threads * config.listeners.len().max(1);
     Ok(BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())?)
-}
-
-fn open_access_log(config: &Config, metrics: &Metrics) -> Result<Option<AccessLog>, RunError> {
-    let (lines, dropped) = (config.access_log.queue_lines, metrics.access_log_dropped());
-    match &config.access_log.target {
-        AccessLogTarget::Off => Ok(None),
-        AccessLogTarget::Stdout => {
-            AccessLog::to_stdout(lines, dropped).map(Some).map_err(system("access_log"))
-        }
-        AccessLogTarget::File(path) => AccessLog::to_file(path, lines, dropped)
-            .map(Some)
-            .map_err(system(format!("access_log {}", path.display()))),
-    }
 }
 
 fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunError> {

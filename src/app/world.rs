@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::BuildError;
+use super::access_log::{self, Change};
 use super::build::{Builder, Built, Serving, endpoint_set, report_loads};
 use super::names::{Answer, Names, hosts, look_up};
-use super::reloader::report;
+use super::reloader::{Cause, report};
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{Config, Listener};
+use crate::config::{AccessLogTarget, Config, Listener};
 use crate::model::{EndpointId, ListenerName};
 use crate::plugin::balancer::BalancerHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
 pub(super) struct World {
@@ -61,6 +62,7 @@ impl World {
             serving: Serving::new(),
         };
         let mut built = builder.build(config.clone())?;
+        built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
             let certificates = built
@@ -70,7 +72,7 @@ impl World {
             let settings = Arc::new(ArcSwap::from_pointee(listener.clone()));
             listeners.insert(listener.name.clone(), ListenerHandle { settings, certificates });
         }
-        let first = report("start", ReloadResult::Applied, Duration::ZERO);
+        let first = report(Cause::Start, ReloadResult::Applied, Duration::ZERO);
         let mut world = Self {
             started_with: config.clone(),
             config,
@@ -106,13 +108,27 @@ impl World {
             names,
             serving: self.serving.clone(),
         };
-        move || builder.build(Arc::new(config))
+        let (log_stays, metrics) =
+            (config.access_log == self.config.access_log, self.metrics.clone());
+        move || {
+            let config = Arc::new(config);
+            let mut built = builder.build(config.clone())?;
+            if !log_stays {
+                // Last: a refused configuration leaves no file.
+                let opened = access_log::open(&config.access_log, &metrics);
+                built.access_log = opened.map_err(|error| vec![error])?;
+            }
+            Ok(built)
+        }
     }
 
     /// Puts what was built into effect: routes and services with one store, then the rest.
     pub(super) fn publish(&mut self, built: Built) {
-        let Built { config, services, table, certificates, to_tell, names } = built;
+        let Built { config, services, table, certificates, access_log, to_tell, names } = built;
         self.shared.table.store(Arc::new(table));
+        if let Change::Becomes(log) = access_log {
+            self.shared.access_log.store(log);
+        }
         for (balancer, set) in to_tell {
             balancer.set_endpoints(set);
         }
@@ -141,7 +157,21 @@ impl World {
             service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
+        if config.log.level != self.config.log.level {
+            log::set_filter(&config.log.level);
+        }
         self.config = config;
+    }
+
+    /// Opens the access log's file again: what was there may have been moved away.
+    pub(super) fn reopen_access_log(&self) -> Result<(), BuildError> {
+        let config = &self.config.access_log;
+        if let AccessLogTarget::File(_) = config.target
+            && let Change::Becomes(log) = access_log::open(config, &self.metrics)?
+        {
+            self.shared.access_log.store(log);
+        }
+        Ok(())
     }
 
     /// The names whose answers are due, to be [looked up](look_up) beside the loop.

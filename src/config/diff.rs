@@ -72,14 +72,16 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     server_changes(server, &new.server, &mut diff);
     let restart = [
         ("admin.address", admin != &new.admin),
-        ("log", log != &new.log),
-        ("access_log", access_log != &new.access_log),
+        ("log.format", log.format != new.log.format),
         ("plugins.cache_directory", plugins.cache_directory != new.plugins.cache_directory),
     ];
     diff.needs_restart.extend(changed(restart).map(|key| format!("{key} changed")));
-    if plugins.limits != new.plugins.limits {
-        diff.takes_effect.push("plugins changed: limits".to_owned());
-    }
+    let at_once = [
+        ("log.level changed", log.level != new.log.level),
+        ("access_log changed", access_log != &new.access_log),
+        ("plugins changed: limits", plugins.limits != new.plugins.limits),
+    ];
+    diff.takes_effect.extend(changed(at_once).map(str::to_owned));
     listener_changes(listeners, &new.listeners, &mut diff);
 
     let lines = &mut diff.takes_effect;
