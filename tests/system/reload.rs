@@ -241,6 +241,32 @@ async fn certificates_are_exchanged_at_the_next_handshake() {
 }
 
 #[tokio::test]
+async fn a_certificate_may_come_before_its_key() {
+    let (first, second) = (Certificate::of("site.test"), Certificate::of("site.test"));
+    let mesh = Mesh::with(
+        r#"
+        log.level = "info,proconsul::app=debug"
+        services.web.endpoints = [{ address = "@up" }]
+        routes = [{ service = "web" }]
+        [listeners.http.tls]
+        certificates = [{ certificate = "site.pem", key = "site.key" }]
+        "#,
+    )
+    .bare_log()
+    .at("up", Upstream::echo("up").await)
+    .file("site.pem", first.pem.as_str())
+    .file("site.key", first.key.as_str())
+    .start()
+    .await;
+    mesh.replace("site.pem", &second.pem);
+    mesh.logged(&["cannot be used", "is not the private key of"]).await;
+    let report = mesh.reloaded_by(|| mesh.replace("site.key", &second.key)).await;
+    assert_eq!(report["result"], "applied", "{report:#}");
+    assert!(second.connect(mesh.listener, "site.test", &[]).await.is_ok());
+    assert_eq!(mesh.metric("proconsul_config_reloads_total{result=\"refused\"}").await, 0.0);
+}
+
+#[tokio::test]
 async fn connections_that_other_certificates_made_are_not_used_again() {
     let (inner, other) = (Certificate::of("inner.test"), Certificate::of("inner.test"));
     let up = Upstream::serve(Some(inner.acceptor(&[])), |_| async {
