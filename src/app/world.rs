@@ -143,12 +143,13 @@ impl World {
                 handle.settings.store(Arc::new(listener.clone()));
             }
         }
+        let now = Instant::now();
         let former = mem::replace(&mut self.serving, services);
         for (name, Service { balancer, .. }) in former.iter().map(|(name, s)| (name, &**s)) {
             let goes_on =
                 self.serving.get(name).is_some_and(|s| Arc::ptr_eq(&s.balancer, balancer));
             if !goes_on {
-                balancer.retire();
+                balancer.retire(now);
             }
         }
         self.names.adopt(names);
