@@ -354,6 +354,16 @@ async fn what_is_not_changed_forgets_nothing() {
     .await;
     assert_eq!(endpoint(&mesh.status().await, "slow", 0)["requests_in_flight"], 1);
     assert_eq!(answered_by(&mesh).await, in_order[at + 2]);
+
+    // An endpoint that takes no requests for a while.
+    let address = endpoint(&mesh.status().await, "web", at)["address"].clone();
+    let with_weight = |weight| format!("address = {address}, weight = {weight} }}");
+    mesh.edit_and_wait(&format!("address = {address} }}"), &with_weight(0)).await;
+    assert_eq!(endpoint(&mesh.status().await, "web", 2), serde_json::Value::Null);
+    mesh.edit_and_wait("path = \"/slow\"", "path = \"/slow\", name = \"other\"").await;
+    mesh.edit_and_wait(&with_weight(0), &with_weight(1)).await;
+    let back = endpoint(&mesh.status().await, "web", at);
+    assert!(back["address"] == address && back["latency_us"].as_u64() > Some(0), "{back:#}");
 }
 
 #[tokio::test]
