@@ -12,11 +12,13 @@ use super::glance::Glance;
 use super::reject::Rejection;
 use crate::config::ListenerLimits;
 
-/// Checks a request's header. `raw` is the header as it came, empty for HTTP/2.
+/// Checks a request's header. `raw` is the header as it came, empty for HTTP/2. A host that is known
+/// was admitted before.
 pub(super) fn admit(
     header: &RequestHeader,
     seen: &Glance<'_>,
     raw: &[u8],
+    host_is_known: bool,
     limits: &ListenerLimits,
 ) -> Result<(), Rejection> {
     let uri_bytes = header.raw_path().len();
@@ -30,7 +32,7 @@ pub(super) fn admit(
         });
     }
     if header.version <= Version::HTTP_11 {
-        admit_http1(header, seen, raw, limits)?;
+        admit_http1(header, seen, raw, host_is_known, limits)?;
     }
     if has_dot_segments(header.uri.path()) {
         return Err(Rejection::Malformed("the path has `.` or `..` segments"));
@@ -42,6 +44,7 @@ fn admit_http1(
     header: &RequestHeader,
     seen: &Glance<'_>,
     raw: &[u8],
+    host_is_known: bool,
     limits: &ListenerLimits,
 ) -> Result<(), Rejection> {
     if raw.len() > limits.max_header_bytes {
@@ -76,6 +79,7 @@ fn admit_http1(
     match seen.host.first {
         Some(_) if seen.host.count > 1 => Err(Rejection::Malformed("more than one Host")),
         None if header.version == Version::HTTP_11 => Err(Rejection::Malformed("no Host")),
+        Some(_) if host_is_known => Ok(()),
         Some(host) if !host.as_bytes().iter().all(|&byte| IN_HOST[usize::from(byte)]) => {
             Err(Rejection::Malformed("a Host that is no host"))
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, header};
+use http::{HeaderValue, Method, header};
 use pingora_core::ErrorType::{
     self, ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
     TLSHandshakeTimedout, WriteError, WriteTimedout,
@@ -20,8 +20,8 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use super::admit::admit;
 use super::affinity;
 use super::client::Client;
+use super::connection::{Known, header_arrived};
 use super::context::{Context, Inner};
-use super::door::header_arrived;
 use super::edit;
 use super::forward;
 use super::glance::Glance;
@@ -30,7 +30,7 @@ use super::redirect::{location, split_port};
 use super::reject::{Rejection, respond};
 use super::route::{Question, Route, RouteTable, Target};
 use super::service::{Service, Upstreams};
-use super::stamp::{Origin, stamp};
+use super::stamp::{Described, Origin, stamp};
 use super::trace::Names;
 use crate::balance::RequestFacts;
 use crate::config::Listener;
@@ -78,18 +78,26 @@ impl Gateway {
         context.has_hop = seen.has_hop;
         context.wants_websocket = seen.wants_websocket && header.method == Method::GET;
         context.has_claims = seen.has_claims;
+        context.has_tracestate = seen.has_tracestate;
+        context.host = seen.host.first.cloned();
         let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
         context.client = Some(client);
-        admit(header, &seen, raw.as_deref().unwrap_or_default(), limits)?;
+        let connection = context.connection.clone();
+        // The host of a target with an authority is there and not in the header.
+        let connection = connection.filter(|_| header.uri.authority().is_none());
+        let known = connection.as_ref().and_then(|known| known.known_of(seen.host.first));
+        admit(header, &seen, raw.as_deref().unwrap_or_default(), known.is_some(), limits)?;
 
-        let lower;
-        let mut host = split_port(host_of(header)).0;
-        if host.bytes().any(|b| b.is_ascii_uppercase()) {
-            lower = host.to_ascii_lowercase();
-            host = &lower;
-        }
+        let fresh_host;
+        let host = match known {
+            Some(known) => &*known.bare_host,
+            None => {
+                fresh_host = bare_host(host_of(header));
+                &fresh_host
+            }
+        };
         let question = Question {
-            host: host.strip_suffix('.').unwrap_or(host),
+            host,
             path: header.uri.path(),
             method: &header.method,
             headers: &header.headers,
@@ -115,16 +123,35 @@ impl Gateway {
         }
     }
 
-    fn stamp(&self, session: &mut Session, context: &Inner) -> Result<()> {
-        let (Some(client), Some(names)) = (&context.client, &context.names) else { return Ok(()) };
+    fn stamp(&self, session: &mut Session, context: &mut Inner) -> Result<()> {
+        let Inner { connection, client, names, host, has_claims, has_tracestate, .. } = context;
+        let (Some(client), Some(names)) = (client, names) else { return Ok(()) };
+        let (has_claims, has_tracestate) = (*has_claims, *has_tracestate);
         let header = session.req_header();
-        let host = match header.headers.get(header::HOST) {
-            Some(host) => Some(host.clone()),
-            None => header.uri.authority().and_then(|authority| authority.as_str().parse().ok()),
+        let host = host.take().or_else(|| header.uri.authority()?.as_str().parse().ok());
+        let describe = || Described::new(client.peer_ip, host.as_ref(), self.scheme);
+        let known = match (connection, &host) {
+            (Some(connection), Some(host)) => {
+                connection.learn(|| Known {
+                    host: copied(host),
+                    bare_host: bare_host(host.to_str().unwrap_or_default()),
+                    described: describe(),
+                });
+                connection.known_of(Some(host))
+            }
+            _ => None,
         };
-        let has_claims = context.has_claims;
-        let origin = Origin { client, names, scheme: self.scheme, host, has_claims };
-        stamp(session.req_header_mut(), &origin)
+        let fresh;
+        let described = match known {
+            Some(known) => &known.described,
+            None => {
+                fresh = describe();
+                &fresh
+            }
+        };
+        let scheme = self.scheme;
+        let origin = Origin { client, names, scheme, host, described, has_claims, has_tracestate };
+        stamp(session.req_header_mut(), origin)
     }
 
     async fn redirect(&self, session: &mut Session, route: &Route) -> Result<bool> {
@@ -186,6 +213,17 @@ pub(super) fn host_of(header: &RequestHeader) -> &str {
     }
 }
 
+/// A host as routes compare it.
+fn bare_host(host: &str) -> String {
+    let host = split_port(host).0;
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+/// A value that does not keep the buffer alive of which it is a part.
+fn copied(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
+}
+
 /// A request's route, service and endpoints; it has them once it was received.
 fn placed(context: &Inner) -> Option<(&Arc<Route>, &Arc<Service>, &Arc<Upstreams>)> {
     let route = context.route.as_ref()?;
@@ -210,8 +248,7 @@ impl ProxyHttp for Gateway {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        header_arrived();
-        Inner::new()
+        Inner::new(header_arrived())
     }
 
     /// No modules: pingora's default adds compression to every request.
@@ -249,7 +286,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         context: &mut Context,
     ) -> Result<Box<HttpPeer>> {
-        let client = context.client;
+        let (client, begun) = (context.client, context.begun);
         let Inner { route, upstreams, placement, key, has_hop, wants_websocket, rejection, .. } =
             &mut **context;
         let (Some(route), Some(upstreams)) = (route, upstreams) else {
@@ -259,7 +296,7 @@ impl ProxyHttp for Gateway {
             return Error::e_explain(ErrorType::InternalError, "a redirect has no upstream");
         };
         let header = session.req_header();
-        match placement.pick(service, upstreams, *key, &|| facts(header, client)) {
+        match placement.pick(service, upstreams, *key, begun, &|| facts(header, client)) {
             Ok(index) => {
                 let mut peer = Box::new(upstreams.peer(index).clone());
                 if *wants_websocket {
@@ -434,9 +471,4 @@ impl ProxyHttp for Gateway {
     ) -> bool {
         true
     }
-}
-
-/// Rounded up to what pingora's keep-alive takes.
-pub(super) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

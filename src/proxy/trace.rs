@@ -1,6 +1,6 @@
 //! Names for a request: its `X-Request-Id`, and its place in a W3C trace.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::glance::Glance;
@@ -10,6 +10,17 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Each byte's two digits.
+static HEX_PAIRS: [[u8; 2]; 256] = {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [HEX[byte >> 4], HEX[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// Longer ids are replaced: they go into every log line.
 const MAX_REQUEST_ID_BYTES: usize = 128;
@@ -48,20 +59,22 @@ impl Names {
     }
 }
 
-fn hex(into: &mut [u8], mut number: u64) {
-    for digit in into.iter_mut().rev() {
-        *digit = HEX[(number & 15) as usize];
-        number >>= 4;
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    let (pairs, _) = digits.as_chunks_mut();
+    for (pair, byte) in pairs.iter_mut().zip(number.to_be_bytes()) {
+        *pair = HEX_PAIRS[usize::from(byte)];
     }
+    digits
 }
 
 /// A new trace with a random id, sampled as nobody said otherwise.
 fn begin_trace() -> Bytes {
-    let mut value = BytesMut::from(&b"00-00000000000000000000000000000000-0000000000000000-01"[..]);
-    hex(&mut value[3..19], fastrand::u64(1..));
-    hex(&mut value[19..35], fastrand::u64(..));
-    hex(&mut value[36..52], fastrand::u64(1..));
-    value.freeze()
+    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
+    value[3..19].copy_from_slice(&hex(fastrand::u64(..).max(1)));
+    value[19..35].copy_from_slice(&hex(fastrand::u64(..)));
+    value[36..52].copy_from_slice(&hex(fastrand::u64(..).max(1)));
+    Bytes::from_owner(value) // one allocation, however many share it
 }
 
 fn header_value(text: Bytes) -> HeaderValue {
