@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 
+use super::host::bare_host;
 use super::stamp::Described;
 
 /// What is kept of a connection.
@@ -17,7 +18,7 @@ pub(super) struct Connection {
 /// A host that was admitted on this connection, and what requests for it say of where they come from.
 pub(super) struct Known {
     /// The `Host` as the client wrote it.
-    pub host: HeaderValue,
+    host: HeaderValue,
     /// What routes compare: lower case, no port.
     pub bare_host: String,
     pub described: Described,
@@ -30,9 +31,18 @@ impl Connection {
     }
 
     /// Keeps what the first request told. Those for another host are described one by one.
-    pub(super) fn learn(&self, known: impl FnOnce() -> Known) {
-        self.known.get_or_init(known);
+    pub(super) fn learn(&self, host: &HeaderValue, describe: impl FnOnce() -> Described) {
+        self.known.get_or_init(|| Known {
+            host: copied(host),
+            bare_host: bare_host(host.to_str().unwrap_or_default()),
+            described: describe(),
+        });
     }
+}
+
+/// A value that does not keep the buffer alive of which it is a part.
+fn copied(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 thread_local! {

@@ -4,14 +4,16 @@
 //! together; a client that drips it is cut off (slowloris).
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use async_trait::async_trait;
-use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
+};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::protocols::{ALPN, Stream};
@@ -23,13 +25,16 @@ use prometheus::IntCounter;
 use super::connection::{Connection, awaiting};
 use super::gateway::Gateway;
 use super::patience::{Alarm, Wait};
-use crate::config::Listener;
+use crate::config::{Listener, ListenerLimits};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Keep-alive, with no time-out of pingora's: the door has its own.
 const KEEP_ALIVE: Option<u64> = Some(0);
+
+/// Pingora's work on one request.
+type Request<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
 
 /// A listener's application.
 pub struct Door {
@@ -61,37 +66,55 @@ impl Door {
     /// timer a request, and remembers the connection.
     async fn serve_http1(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let connection = Arc::new(Connection::default());
+        let mut listener = Cache::new(&*self.listener);
         let mut alarm = Alarm::new();
-        let mut session = ServerSession::new_http1(stream);
-        session.set_keepalive(KEEP_ALIVE.filter(|_| !*shutdown.borrow()));
-        session.set_keepalive_reuses_remaining(self.options.keepalive_request_limit);
-        while let Some(reused) = self.serve_one(session, shutdown, &connection, &mut alarm).await {
-            let (stream, settings) = reused.consume();
-            session = ServerSession::new_http1(stream);
-            if let Some(settings) = settings {
-                settings.apply_to_session(&mut session);
+        let mut next = (stream, None);
+        loop {
+            let limits = &listener.load().limits;
+            let wait = Wait::new(limits);
+            let request = self.begin(next, limits, shutdown);
+            match self.in_time(request, wait, &connection, &mut alarm).await {
+                Some(reused) => next = reused.consume(),
+                None => return,
             }
         }
     }
 
-    /// One request of an HTTP/1.1 connection. Returns the connection when another may follow.
-    fn serve_one<'a>(
+    /// Begins a request of an HTTP/1.1 connection, which is new or comes with its settings.
+    fn begin<'a>(
         &'a self,
-        mut session: ServerSession,
+        (stream, settings): (Stream, Option<HttpPersistentSettings>),
+        limits: &ListenerLimits,
         shutdown: &'a ShutdownWatch,
+    ) -> Request<'a> {
+        let mut session = ServerSession::new_http1(stream);
+        let keeps_alive = match settings {
+            Some(settings) => {
+                settings.apply_to_session(&mut session);
+                session.get_keepalive().is_some()
+            }
+            None => {
+                session.set_keepalive_reuses_remaining(self.options.keepalive_request_limit);
+                true
+            }
+        };
+        session.set_read_timeout(Some(limits.header_timeout));
+        session.set_pipelining_enabled(true); // else a client's next request is dropped
+        if keeps_alive && !*shutdown.borrow() {
+            session.set_keepalive(KEEP_ALIVE);
+        }
+        self.proxy.process_new_http(session, shutdown)
+    }
+
+    /// A request to its end, unless its header does not come in time. Returns the connection when
+    /// another request may follow.
+    fn in_time<'a>(
+        &'a self,
+        mut request: Request<'a>,
+        mut wait: Wait,
         connection: &'a Arc<Connection>,
         alarm: &'a mut Alarm,
     ) -> impl Future<Output = Option<ReusedHttpStream>> + Send + 'a {
-        let mut wait = {
-            let listener = self.listener.load();
-            session.set_read_timeout(Some(listener.limits.header_timeout));
-            Wait::new(&listener.limits)
-        };
-        session.set_pipelining_enabled(true); // else a client's next request is dropped
-        if session.get_keepalive().is_some() && !*shutdown.borrow() {
-            session.set_keepalive(KEEP_ALIVE);
-        }
-        let mut request = self.proxy.process_new_http(session, shutdown);
         let (mut header_is_here, mut is_first_look) = (false, true);
         poll_fn(move |context| {
             if header_is_here {

@@ -38,8 +38,12 @@ macro_rules! editable {
 editable!(RequestHeader);
 editable!(ResponseHeader);
 
+#[inline]
 fn apply(edit: &HeaderEdit, header: &mut impl Editable) -> pingora_core::Result<()> {
     let HeaderEdit { remove, set, add } = edit;
+    if remove.is_empty() && set.is_empty() && add.is_empty() {
+        return Ok(());
+    }
     for name in remove {
         header.remove(name);
     }
@@ -89,10 +93,12 @@ impl Hop {
     fn of(header: &ResponseHeader) -> Self {
         let mut hop = Self::default();
         for (name, value) in &header.headers {
-            if name == CONNECTION {
-                hop.names_some |= !NO_HEADERS.iter().any(|other| is(value.as_bytes(), other));
-            } else {
-                hop.others |= name == UPGRADE || name == KEEP_ALIVE || name == PROXY_CONNECTION;
+            match name.as_str() {
+                "connection" => {
+                    hop.names_some |= !NO_HEADERS.iter().any(|other| is(value.as_bytes(), other));
+                }
+                "keep-alive" | "proxy-connection" | "upgrade" => hop.others = true,
+                _ => {}
             }
         }
         hop
@@ -118,11 +124,13 @@ fn named(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {
 }
 
 /// Edits a request on its way to the upstream.
+#[inline]
 pub(super) fn request(edit: &HeaderEdit, header: &mut RequestHeader) -> pingora_core::Result<()> {
     apply(edit, header)
 }
 
 /// Edits a response on its way to the client.
+#[inline]
 pub(super) fn response(edit: &HeaderEdit, header: &mut ResponseHeader) -> pingora_core::Result<()> {
     apply(edit, header)
 }

@@ -15,6 +15,8 @@ mod edit;
 mod forward;
 mod gateway;
 mod glance;
+mod hook;
+mod host;
 mod observe;
 mod patience;
 mod peer;

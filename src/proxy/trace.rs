@@ -11,17 +11,6 @@ pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Each byte's two digits.
-static HEX_PAIRS: [[u8; 2]; 256] = {
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [HEX[byte >> 4], HEX[byte & 15]];
-        byte += 1;
-    }
-    pairs
-};
-
 /// Longer ids are replaced: they go into every log line.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -59,13 +48,23 @@ impl Names {
     }
 }
 
+/// Sixteen digits, from the most significant on.
 fn hex(number: u64) -> [u8; 16] {
     let mut digits = [0; 16];
-    let (pairs, _) = digits.as_chunks_mut();
-    for (pair, byte) in pairs.iter_mut().zip(number.to_be_bytes()) {
-        *pair = HEX_PAIRS[usize::from(byte)];
-    }
+    digits[..8].copy_from_slice(&eight_digits((number >> 32) as u32));
+    digits[8..].copy_from_slice(&eight_digits(number as u32));
     digits
+}
+
+/// All eight at once: each digit's four bits are moved to a byte of their own, and become letters.
+fn eight_digits(number: u32) -> [u8; 8] {
+    let spread = u64::from(number);
+    let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    let spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let above_nine = ((spread + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let to_letters = u64::from(b'a' - b'9' - 1);
+    (spread + 0x3030_3030_3030_3030 + above_nine * to_letters).to_be_bytes()
 }
 
 /// A new trace with a random id, sampled as nobody said otherwise.
@@ -118,6 +117,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         Names::of(&Glance::at(&headers))
+    }
+
+    #[test]
+    fn digits_are_the_formatters() {
+        for number in [0, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX, 0x9a0f] {
+            let written = String::from_utf8(hex(number).to_vec()).unwrap();
+            assert_eq!(written, format!("{number:016x}"));
+        }
     }
 
     #[test]

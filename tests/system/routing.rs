@@ -329,8 +329,8 @@ async fn each_request_of_a_connection_is_for_its_own_host() {
         services.one.endpoints = [{ address = "@one" }]
         services.two.endpoints = [{ address = "@two" }]
         routes = [
-            { service = "one", host = "one.test" },
-            { service = "two", host = "two.test" },
+            { service = "one", hosts = ["one.test"] },
+            { service = "two", hosts = ["two.test"] },
         ]
         "#,
     )
