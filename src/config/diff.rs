@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::types::{Config, Listener, Route, Server, Service};
+use super::types::{Config, Listener, Registry, RegistryStore, Route, Server, Service};
 use crate::model::{Endpoint, ListenerName, RouteName, ServiceName, StrategyName};
 
 /// The difference between two configurations.
@@ -66,20 +66,40 @@ impl fmt::Display for Diff {
 
 /// Compares what is in effect with what is to be.
 pub fn diff(old: &Config, new: &Config) -> Diff {
-    let Config { server, admin, log, access_log, plugins, listeners, strategies, services, routes } =
-        old;
+    let Config {
+        server,
+        admin,
+        log,
+        access_log,
+        plugins,
+        registry,
+        health,
+        checks,
+        listeners,
+        strategies,
+        services,
+        routes,
+    } = old;
     let mut diff = Diff::default();
     server_changes(server, &new.server, &mut diff);
     let restart = [
-        ("admin.address", admin != &new.admin),
+        ("admin.address", admin.address != new.admin.address),
         ("log", log != &new.log),
         ("access_log", access_log != &new.access_log),
         ("plugins.cache_directory", plugins.cache_directory != new.plugins.cache_directory),
+        ("registry.store", registry.store != new.registry.store),
     ];
     diff.needs_restart.extend(changed(restart).map(|key| format!("{key} changed")));
-    if plugins.limits != new.plugins.limits {
-        diff.takes_effect.push("plugins changed: limits".to_owned());
-    }
+    let limits =
+        |registry: &Registry| Registry { store: RegistryStore::Memory, ..registry.clone() };
+    let at_once = [
+        ("admin.auth", admin.auth != new.admin.auth),
+        ("admin.limits", admin.limits != new.admin.limits),
+        ("plugins.limits", plugins.limits != new.plugins.limits),
+        ("registry.limits", limits(registry) != limits(&new.registry)),
+        ("health", health != &new.health),
+    ];
+    diff.takes_effect.extend(changed(at_once).map(|key| format!("{key} changed")));
     listener_changes(listeners, &new.listeners, &mut diff);
 
     let lines = &mut diff.takes_effect;
@@ -92,6 +112,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ];
         changed(parts).map(str::to_owned).collect()
     });
+    compare("check", checks, &new.checks, lines, |_, _| Vec::new());
     diff.services =
         compare("service", services, &new.services, lines, |old, new| service_parts(old, new));
     let by_name = |routes: &[std::sync::Arc<Route>]| -> BTreeMap<RouteName, std::sync::Arc<Route>> {
@@ -179,6 +200,9 @@ fn service_parts(old: &Service, new: &Service) -> Vec<String> {
         name: _,
         strategy,
         endpoints,
+        registered,
+        checks,
+        health,
         upstream,
         timeouts,
         headers,
@@ -186,6 +210,9 @@ fn service_parts(old: &Service, new: &Service) -> Vec<String> {
         connect_tries,
     } = old;
     let parts = [
+        ("registered", *registered != new.registered),
+        ("checks", *checks != new.checks),
+        ("health", *health != new.health),
         ("upstream", *upstream != new.upstream),
         ("timeouts", *timeouts != new.timeouts),
         ("headers", *headers != new.headers),

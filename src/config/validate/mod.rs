@@ -16,14 +16,14 @@ mod route;
 mod service;
 mod strategy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::path::KeyPath;
 use super::problem::{Problem, Problems};
 use super::schema;
 use super::tree::Node;
-use super::types::Config;
+use super::types::{Config, Health, Registry};
 use check::Check;
 
 /// What a configuration means depends on where it is read.
@@ -91,6 +91,9 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         log: log?,
         access_log: access_log?,
         plugins,
+        registry: Registry::default(),
+        health: Health::default(),
+        checks: BTreeMap::new(),
         listeners,
         strategies,
         services,

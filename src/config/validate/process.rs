@@ -7,7 +7,9 @@ use super::check::{Check, HOUR};
 use super::network::{SOCKET_ADDRESS, socket_address};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{AccessLog, AccessLogTarget, Admin, Log, LogFormat, Server};
+use crate::config::types::{
+    AccessLog, AccessLogTarget, Admin, AdminAuth, AdminLimits, Log, LogFormat, Server,
+};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -55,7 +57,11 @@ pub fn admin(admin: schema::Admin, at: &KeyPath, check: &mut Check<'_>) -> Optio
         check.refuse(&at.key("address"), "will not do", SOCKET_ADDRESS);
         return None;
     };
-    Some(Admin { address: enabled.then_some(address) })
+    Some(Admin {
+        address: enabled.then_some(address),
+        auth: AdminAuth::default(),
+        limits: AdminLimits::default(),
+    })
 }
 
 pub fn log(log: schema::Log, at: &KeyPath, check: &mut Check<'_>) -> Option<Log> {

@@ -8,8 +8,10 @@ use super::headers::edits;
 use super::network::{host_and_port, host_name};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls};
-use crate::model::{Endpoint, EndpointId, ServiceName, StrategyName, Weight};
+use crate::config::types::{
+    Health, Registered, Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls,
+};
+use crate::model::{Endpoint, EndpointId, Namespace, ServiceName, StrategyName, Weight};
 
 pub fn services(
     services: BTreeMap<String, schema::Service>,
@@ -52,12 +54,22 @@ fn service(
     };
     let streams = check.number(&at.key("max_h2_streams"), max_h2_streams, 1, 10_000);
     let upstream = Upstream { protocol, tls, max_h2_streams: streams as usize };
+    let name = name?;
     Some(Service {
+        registered: Registered {
+            enabled: true,
+            namespace: Namespace::default_one(),
+            service: name.clone(),
+            version: None,
+            tags: BTreeSet::new(),
+        },
+        checks: Vec::new(),
+        health: Health::default(),
         timeouts: timeouts(times, &at.key("timeouts"), check),
         headers: edits(request_headers, response_headers, at, check),
         max_request_body_bytes: max_request_body.map(|size| size.0),
         connect_tries: check.number(&at.key("connect_tries"), connect_tries, 1, 16),
-        name: name?,
+        name,
         strategy: strategy?,
         endpoints,
         upstream,

@@ -1,0 +1,78 @@
+//! The registry at one moment: one value that never changes. A later one shares what stayed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::vitals::Vitals;
+use crate::model::{
+    CheckName, Duty, HealthStatus, InstanceId, InstanceRecord, Origin, ServiceKey, ServiceRecord,
+    UnixMillis,
+};
+
+/// Counts changes: a later state has a larger one, over restarts too.
+pub type Index = u64;
+
+/// Every service with its instances.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Of the newest change.
+    pub index: Index,
+    pub services: OrdMap<ServiceKey, Arc<ServiceView>>,
+    /// The registry suspects itself: so many time-to-lives lapsed at once that it keeps them.
+    pub self_preserving: bool,
+}
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct ServiceView {
+    pub record: Arc<ServiceRecord>,
+    pub instances: OrdMap<InstanceId, Arc<Instance>>,
+    /// Of the newest change to the service or any of its instances.
+    pub index: Index,
+    /// Somebody described it, so it stays when its last instance has left.
+    pub described: bool,
+}
+
+/// One instance.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    pub record: Arc<InstanceRecord>,
+    pub origin: Origin,
+    pub duty: Duty,
+    pub health: Health,
+    pub registered: UnixMillis,
+    /// When its record or duty last changed.
+    pub updated: UnixMillis,
+    /// Of the newest change to it.
+    pub index: Index,
+    /// What changes without a new snapshot: heart-beats, loads.
+    pub vitals: Arc<Vitals>,
+}
+
+impl Instance {
+    /// Whether it may be given requests.
+    pub fn is_eligible(&self) -> bool {
+        self.duty == Duty::Active && self.health.status != HealthStatus::Critical
+    }
+}
+
+/// How well an instance is: the worst of what its checks say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    pub status: HealthStatus,
+    /// Of the check that decided.
+    pub reason: Arc<str>,
+    /// Since when it has this status.
+    pub since: UnixMillis,
+    pub checks: BTreeMap<CheckName, CheckOutcome>,
+}
+
+/// What one check says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckOutcome {
+    pub status: HealthStatus,
+    pub reason: Arc<str>,
+    pub since: UnixMillis,
+}

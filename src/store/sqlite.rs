@@ -1,0 +1,2 @@
+//! One file.
+pub struct Sqlite {}
