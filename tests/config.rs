@@ -29,5 +29,5 @@ fn load_case(path: &Path) -> Result<Loaded, Refused> {
         "HOME" => Some("/home/op".to_owned()),
         _ => None,
     };
-    load(path, &variable, &BUILT_IN)
+    load(path, &variable, BUILT_IN)
 }

@@ -19,4 +19,5 @@ mod watch;
 mod world;
 
 pub use build::{BuildError, check};
+pub use reloader::load;
 pub use server::{RunError, RunOptions, run};

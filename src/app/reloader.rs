@@ -10,10 +10,9 @@ use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{self, Config, Loaded};
 use crate::plugin::builtin;
 
-/// Reads the configuration file of a running process.
-pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
-    let built_in: Vec<&str> = builtin::names().collect();
-    config::load(path, &|name| std::env::var(name).ok(), &built_in)
+/// Reads a configuration file with this process's environment.
+pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
+    config::load(path, &|name| std::env::var(name).ok(), builtin::NAMES)
 }
 
 /// Reloads one configuration file into one world.

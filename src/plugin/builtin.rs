@@ -1,8 +1,11 @@
 //! The strategies that the binary carries, as components. `make plugins` rebuilds them from
 //! `plugins/`.
 
+use crate::config::BuiltIn;
+
 macro_rules! components {
     ($($name:literal),+ $(,)?) => {
+        const STRATEGIES: &[&str] = &[$($name),+];
         const COMPONENTS: &[(&str, &[u8])] = &[
             $(($name, include_bytes!(concat!("../../plugins/dist/", $name, ".wasm")))),+
         ];
@@ -26,10 +29,16 @@ components![
 /// What a service uses that names no strategy.
 pub const DEFAULT: &str = "round-robin";
 
-/// Their names, in alphabetical order.
+/// Health checks that the binary carries.
+const CHECKS: &[&str] = &["http-json", "postgres-ready", "redis-ping", "tcp-banner"];
+
+/// The strategies' names, in alphabetical order.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    COMPONENTS.iter().map(|(name, _)| *name)
+    STRATEGIES.iter().copied()
 }
+
+/// All names by kind, each in alphabetical order.
+pub const NAMES: BuiltIn<'static> = BuiltIn { strategies: STRATEGIES, checks: CHECKS };
 
 /// The component of that name.
 pub fn component(name: &str) -> Option<&'static [u8]> {
