@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::access_log;
 use super::names::Names;
 use crate::balance::{EndpointSet, EndpointState, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
@@ -31,6 +33,8 @@ pub enum BuildError {
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
     Certificate { listener: ListenerName, error: CertificateError },
+    #[error("access_log.target: {}: {error}", path.display())]
+    AccessLog { path: PathBuf, error: std::io::Error },
     #[error("plugin engine: {0}")]
     Engine(String),
 }
@@ -54,6 +58,10 @@ impl BuildError {
             BuildError::Certificate { listener, error } => {
                 places.problem(&["listeners", listener.as_str(), "tls"], &error.to_string())
             }
+            BuildError::AccessLog { path, error } => {
+                let what = format!("{}: {error}", path.display());
+                places.problem(&["access_log", "target"], &what)
+            }
             BuildError::Engine(error) => places.problem(&["plugins"], error),
         }
     }
@@ -65,23 +73,28 @@ pub(super) struct Built {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     pub table: RouteTable,
     pub certificates: BTreeMap<ListenerName, Certificates>,
+    pub access_log: access_log::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
+    /// What it was built with.
+    pub names: Names,
 }
 
 /// What serves now, for what is new to take over from.
 pub(super) type Serving = BTreeMap<ServiceName, Arc<Service>>;
 
-pub(super) struct Builder<'a> {
-    pub host: &'a Arc<BalancerHost>,
-    pub metrics: &'a Metrics,
-    pub names: &'a Names,
-    pub serving: &'a Serving,
+/// Everything that building takes, and nothing of what goes on beside it.
+pub(super) struct Builder {
+    pub host: Arc<BalancerHost>,
+    pub metrics: Metrics,
+    pub names: Names,
+    pub serving: Serving,
 }
 
-impl Builder<'_> {
-    /// Builds everything, or says everything that cannot be built.
-    pub(super) fn build(&self, config: Arc<Config>) -> Result<Built, Vec<BuildError>> {
+impl Builder {
+    /// Builds everything, or says everything that cannot be built. Takes as long as plugins take to be
+    /// compiled and set up.
+    pub(super) fn build(self, config: Arc<Config>) -> Result<Built, Vec<BuildError>> {
         let mut errors = Vec::new();
         let node = Arc::new(Node {
             zone: config.server.zone.clone(),
@@ -111,7 +124,9 @@ impl Builder<'_> {
             return Err(errors);
         }
         let table = self.table(&config, &services);
-        Ok(Built { config, services, table, certificates, to_tell })
+        let access_log = access_log::Change::Stays;
+        let names = self.names;
+        Ok(Built { config, services, table, certificates, access_log, to_tell, names })
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {
@@ -147,10 +162,11 @@ impl Builder<'_> {
         };
         let former = self.serving.get(&service.name);
         let former_set = former.map(|former| former.upstreams().set.clone());
-        let set = Arc::new(endpoint_set(service, self.names, former_set.as_deref()));
-        let same_set = former_set.is_some_and(|former| former.lists_the_same(&set));
+        let known = |id: &EndpointId| former_set.as_ref()?.state(id);
+        let set = Arc::new(endpoint_set(service, &self.names, &known));
+        let same_set = former_set.as_ref().is_some_and(|former| former.lists_the_same(&set));
 
-        let checked = components.load(self.host, strategy).map_err(refused)?;
+        let checked = components.load(&self.host, strategy).map_err(refused)?;
         let goes_on = former
             .map(|former| &former.balancer)
             .filter(|balancer| balancer.is_built_from(strategy, &checked, node));
@@ -198,17 +214,16 @@ impl Components {
     }
 }
 
-/// A service's endpoints with their addresses, taking over what is known of those that stay.
+/// A service's endpoints with their addresses, taking over what is `known` of those that stay.
 pub(super) fn endpoint_set(
     service: &config::Service,
     names: &Names,
-    former: Option<&EndpointSet>,
+    known: &dyn Fn(&EndpointId) -> Option<Arc<EndpointState>>,
 ) -> EndpointSet {
     EndpointSet::new(service.endpoints.iter().flat_map(|endpoint| {
         names.addresses(&endpoint.host).into_iter().map(move |ip| {
             let id = member_id(endpoint, ip);
-            let known = former.and_then(|former| former.state(&id));
-            let state = known.unwrap_or_else(|| Arc::new(EndpointState::default()));
+            let state = known(&id).unwrap_or_else(|| Arc::new(EndpointState::default()));
             Member {
                 endpoint: Endpoint { id, ..endpoint.clone() },
                 address: SocketAddr::new(ip, endpoint.port),
@@ -246,7 +261,6 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let mut names = Names::default();
     let hosts = names.unknown(&super::names::hosts(&config));
     names.learn(super::names::look_up(hosts).await, std::time::Instant::now());
-    let serving = Serving::new();
-    let builder = Builder { host: &host, metrics: &metrics, names: &names, serving: &serving };
+    let builder = Builder { host, metrics, names, serving: Serving::new() };
     builder.build(Arc::new(config)).map(|_| ())
 }

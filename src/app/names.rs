@@ -19,11 +19,12 @@ const RETRY: Duration = Duration::from_secs(5);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is known of the names in use.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Names {
     known: HashMap<String, Known>,
 }
 
+#[derive(Clone)]
 struct Known {
     /// In ascending order; those of the last good answer when the newest failed.
     addresses: Vec<IpAddr>,
@@ -102,6 +103,13 @@ impl Names {
             host.clone()
         })
         .collect()
+    }
+
+    /// Takes over what another knows of names that this one does not.
+    pub(super) fn adopt(&mut self, other: Names) {
+        for (host, known) in other.known {
+            self.known.entry(host).or_insert(known);
+        }
     }
 
     /// When the next answer is due.

@@ -1,14 +1,44 @@
 //! From one configuration to the next: load, build aside, publish; or refuse, and say why.
+//!
+//! Looking up names and building take their time beside the loops of [`control`](super::control),
+//! which borrow the world meanwhile.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::BuildError;
+use super::names::look_up;
 use super::watch::FileWatch;
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{self, Config, Loaded};
 use crate::plugin::builtin;
+
+/// Why a configuration is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Start,
+    FileChange,
+    Hangup,
+    Request,
+}
+
+impl Cause {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Cause::Start => "start",
+            Cause::FileChange => "file change",
+            Cause::Hangup => "SIGHUP",
+            Cause::Request => "POST /-/reload",
+        }
+    }
+
+    /// Whether somebody asked: whoever moved the access log away does.
+    fn is_asked_for(self) -> bool {
+        matches!(self, Cause::Hangup | Cause::Request)
+    }
+}
 
 /// Reads a configuration file with this process's environment.
 pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
@@ -18,15 +48,11 @@ pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
 /// Reloads one configuration file into one world.
 pub(super) struct Reloader {
     path: PathBuf,
-    /// What happened last.
-    pub last: ReloadReport,
-    /// What the process was started with: what of it needs a restart is in effect still.
-    pub started_with: Arc<Config>,
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf, first: ReloadReport, started_with: Arc<Config>) -> Self {
-        Self { path, last: first, started_with }
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
     }
 
     /// The file that is reloaded.
@@ -35,16 +61,19 @@ impl Reloader {
     }
 
     /// Tries once. Whatever fails, `world` goes on as it was.
-    pub(super) async fn reload(&mut self, world: &mut World, cause: &str, watch: &mut FileWatch) {
+    pub(super) async fn reload(&self, world: &RefCell<World>, cause: Cause, watch: &mut FileWatch) {
         let begun = Instant::now();
+        let cause_name = cause.as_str();
+        tracing::debug!(cause = cause_name, "reading the configuration");
         let outcome = self.attempt(world, watch).await;
         let took = begun.elapsed();
-        self.last = match outcome {
+        let mut world = world.borrow_mut();
+        world.last_reload = match outcome {
             Ok(changed) => {
                 world.metrics.reload_succeeded(unix_seconds());
                 let needs_restart = changed.needs_restart;
                 let (changes, took_ms) = (changed.takes_effect.len(), took.as_millis() as u64);
-                tracing::info!(cause, changes, took_ms, "configuration reloaded");
+                tracing::info!(cause = cause_name, changes, took_ms, "configuration reloaded");
                 for line in &needs_restart {
                     tracing::warn!(change = line, "takes effect at a restart only");
                 }
@@ -57,20 +86,31 @@ impl Reloader {
             Err(reasons) => {
                 world.metrics.reload_refused();
                 for reason in &reasons {
-                    tracing::error!(cause, reason, "configuration refused, the former one stays");
+                    tracing::error!(
+                        cause = cause_name,
+                        reason,
+                        "configuration refused, the former one stays"
+                    );
                 }
                 let mut report = report(cause, ReloadResult::Refused, took);
                 report.reasons = reasons;
                 // What waited for a restart before still does.
-                report.needs_restart.clone_from(&self.last.needs_restart);
+                report.needs_restart.clone_from(&world.last_reload.needs_restart);
                 report
             }
         };
+        // Also of a refused one: whoever rotates logs has nothing to do with it.
+        if cause.is_asked_for()
+            && let Err(error) = world.reopen_access_log()
+        {
+            tracing::error!(%error, "access log not reopened, the former file is written on");
+            world.last_reload.warnings.push(format!("{error}: not reopened"));
+        }
     }
 
     async fn attempt(
         &self,
-        world: &mut World,
+        world: &RefCell<World>,
         watch: &mut FileWatch,
     ) -> Result<Changed, Vec<String>> {
         let loaded = match load(&self.path) {
@@ -81,20 +121,27 @@ impl Reloader {
             }
         };
         watch.set_paths(loaded.watch);
+        let started_with = world.borrow().started_with.clone();
         let listens = |config: &Config| !config.listeners.is_empty();
-        if listens(&self.started_with) && !listens(&loaded.config) {
+        if listens(&started_with) && !listens(&loaded.config) {
             let path = self.path.display();
             // An empty file is valid, and what an editor leaves for a moment.
             return Err(vec![format!("{path}: names no listener: is it half written?")]);
         }
-        let takes_effect = config::diff(&world.config, &loaded.config).takes_effect;
-        let needs_restart = config::diff(&self.started_with, &loaded.config).needs_restart;
-        let built = world.build(loaded.config).await;
+        let takes_effect = config::diff(&world.borrow().config, &loaded.config).takes_effect;
+        let needs_restart = config::diff(&started_with, &loaded.config).needs_restart;
+        // Only names that are new are waited for.
+        let new_names = world.borrow().names_unknown(&loaded.config);
+        let answers = look_up(new_names).await;
+        let build = world.borrow().build(loaded.config, answers);
+        let built = tokio::task::spawn_blocking(build).await.unwrap_or_else(|panicked| {
+            Err(vec![BuildError::Engine(panicked.to_string())]) // a bug of ours, or of a library's
+        });
         let places = &loaded.places;
         let built = built.map_err(|errors| -> Vec<String> {
             errors.iter().map(|error| error.locate(places).to_string()).collect()
         })?;
-        world.publish(built);
+        world.borrow_mut().publish(built);
         Ok(Changed {
             takes_effect,
             needs_restart,
@@ -110,10 +157,10 @@ struct Changed {
 }
 
 /// A report of now.
-pub(super) fn report(cause: &str, result: ReloadResult, took: Duration) -> ReloadReport {
+pub(super) fn report(cause: Cause, result: ReloadResult, took: Duration) -> ReloadReport {
     ReloadReport {
         result,
-        cause: cause.to_owned(),
+        cause: cause.as_str().to_owned(),
         unix_seconds: unix_seconds(),
         took_ms: took.as_secs_f64() * 1000.0,
         reasons: Vec::new(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::TcpKeepalive;
@@ -16,23 +16,22 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::changes::Changes;
 use super::control::Control;
 use super::drain;
-use super::reloader::{Reloader, load, report, unix_seconds};
+use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
-use super::status::status;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, World};
-use crate::admin::{self, Admin, ReloadResult};
+use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
-use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
+use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::model::Phase;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
-use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
@@ -92,7 +91,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let shared = Arc::new(Shared {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
-        access_log: open_access_log(&config, &metrics)?,
+        access_log: ArcSwapOption::empty(),
     });
     let host = plugin_host(&config, &metrics)?;
     let world = control_runtime
@@ -108,15 +107,13 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
+    let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
-    let first = report("start", ReloadResult::Applied, Duration::ZERO);
-    let started = first.unix_seconds;
-    let reloader = Reloader::new(options.config.clone(), first, config.clone());
-    let status = Arc::new(ArcSwap::from_pointee(status(&world, &reloader, started)));
     if let Some(address) = config.admin.address {
-        let admin = Admin { metrics: metrics.clone(), status: status.clone(), reload, phase };
+        let status = control.status.clone();
+        let admin = Admin { metrics: metrics.clone(), status, reload, phase };
         start_admin(address, admin, options.upgrade)?;
     }
     drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
@@ -130,8 +127,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(pid_file) = pid_file {
         pid_file.write();
     }
-    let control = Control { world, reloader, requests, status, started };
-    spawn("control", move || control_runtime.block_on(control.run(watch)))?;
+    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone()) };
+    spawn("control", move || control_runtime.block_on(control.run(changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
@@ -191,19 +188,6 @@ fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, 
     let library = Library::new(engine, config.plugins.cache_directory.as_deref());
     let threads = config.server.threads * config.listeners.len().max(1);
     Ok(BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())?)
-}
-
-fn open_access_log(config: &Config, metrics: &Metrics) -> Result<Option<AccessLog>, RunError> {
-    let (lines, dropped) = (config.access_log.queue_lines, metrics.access_log_dropped());
-    match &config.access_log.target {
-        AccessLogTarget::Off => Ok(None),
-        AccessLogTarget::Stdout => {
-            AccessLog::to_stdout(lines, dropped).map(Some).map_err(system("access_log"))
-        }
-        AccessLogTarget::File(path) => AccessLog::to_file(path, lines, dropped)
-            .map(Some)
-            .map_err(system(format!("access_log {}", path.display()))),
-    }
 }
 
 fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunError> {

@@ -1,6 +1,5 @@
 //! The state of the process as the admin API tells it.
 
-use super::reloader::Reloader;
 use super::world::World;
 use crate::admin::{EndpointStatus, PluginStatus, ServiceStatus, Status};
 use crate::config::PluginSource;
@@ -9,15 +8,15 @@ use crate::proxy::Service;
 use crate::telemetry::clock::coarse_ms;
 
 /// Gathers everything, as it is now.
-pub(super) fn status(world: &World, reloader: &Reloader, started: f64) -> Status {
+pub(super) fn status(world: &World) -> Status {
     let (major, minor) = BALANCER_VERSION;
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process_id: std::process::id(),
-        started_unix_seconds: started,
+        started_unix_seconds: world.started_unix_seconds,
         contracts: vec![format!("{BALANCER_PACKAGE}@{major}.{minor}")],
-        last_reload: reloader.last.clone(),
-        listeners: reloader
+        last_reload: world.last_reload.clone(),
+        listeners: world
             .started_with
             .listeners
             .iter()

@@ -3,22 +3,32 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
+use super::BuildError;
+use super::access_log::{self, Change};
 use super::build::{Builder, Built, Serving, endpoint_set, report_loads};
 use super::names::{Answer, Names, hosts, look_up};
-use crate::config::{Config, Listener};
-use crate::model::ListenerName;
+use super::reloader::{Cause, report};
+use crate::admin::{ReloadReport, ReloadResult};
+use crate::config::{AccessLogTarget, Config, Listener};
+use crate::model::{EndpointId, ListenerName};
 use crate::plugin::balancer::BalancerHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
 pub(super) struct World {
     pub config: Arc<Config>,
+    /// What the process was started with: what of it needs a restart is in effect still.
+    pub started_with: Arc<Config>,
+    /// How the newest configuration was received.
+    pub last_reload: ReloadReport,
+    /// When the process began to serve, as a Unix time.
+    pub started_unix_seconds: f64,
     pub host: Arc<BalancerHost>,
     pub metrics: Metrics,
     pub shared: Arc<Shared>,
@@ -41,13 +51,18 @@ impl World {
         host: Arc<BalancerHost>,
         metrics: Metrics,
         shared: Arc<Shared>,
-    ) -> Result<Self, Vec<super::BuildError>> {
+    ) -> Result<Self, Vec<BuildError>> {
         let mut names = Names::default();
         names.learn(look_up(names.unknown(&hosts(&config))).await, Instant::now());
         let config = Arc::new(config);
-        let serving = Serving::new();
-        let builder = Builder { host: &host, metrics: &metrics, names: &names, serving: &serving };
+        let builder = Builder {
+            host: host.clone(),
+            metrics: metrics.clone(),
+            names,
+            serving: Serving::new(),
+        };
         let mut built = builder.build(config.clone())?;
+        built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
             let certificates = built
@@ -57,28 +72,63 @@ impl World {
             let settings = Arc::new(ArcSwap::from_pointee(listener.clone()));
             listeners.insert(listener.name.clone(), ListenerHandle { settings, certificates });
         }
-        let mut world = Self { config, host, metrics, shared, listeners, names, serving };
+        let first = report(Cause::Start, ReloadResult::Applied, Duration::ZERO);
+        let mut world = Self {
+            started_with: config.clone(),
+            config,
+            started_unix_seconds: first.unix_seconds,
+            last_reload: first,
+            host,
+            metrics,
+            shared,
+            listeners,
+            names: Names::default(),
+            serving: Serving::new(),
+        };
         world.publish(built);
         Ok(world)
     }
 
-    /// Builds another configuration aside.
-    pub(super) async fn build(&mut self, config: Config) -> Result<Built, Vec<super::BuildError>> {
-        // Only names that are new are waited for.
-        self.names.learn(look_up(self.names.unknown(&hosts(&config))).await, Instant::now());
+    /// Names in a configuration that were never asked for.
+    pub(super) fn names_unknown(&self, config: &Config) -> Vec<String> {
+        self.names.unknown(&hosts(config))
+    }
+
+    /// What builds another configuration aside, to be called wherever it may take its time.
+    pub(super) fn build(
+        &self,
+        config: Config,
+        answers: Vec<Answer>,
+    ) -> impl FnOnce() -> Result<Built, Vec<BuildError>> + Send + 'static {
+        let mut names = self.names.clone();
+        names.learn(answers, Instant::now());
         let builder = Builder {
-            host: &self.host,
-            metrics: &self.metrics,
-            names: &self.names,
-            serving: &self.serving,
+            host: self.host.clone(),
+            metrics: self.metrics.clone(),
+            names,
+            serving: self.serving.clone(),
         };
-        builder.build(Arc::new(config))
+        let (log_stays, metrics) =
+            (config.access_log == self.config.access_log, self.metrics.clone());
+        move || {
+            let config = Arc::new(config);
+            let mut built = builder.build(config.clone())?;
+            if !log_stays {
+                // Last: a refused configuration leaves no file.
+                let opened = access_log::open(&config.access_log, &metrics);
+                built.access_log = opened.map_err(|error| vec![error])?;
+            }
+            Ok(built)
+        }
     }
 
     /// Puts what was built into effect: routes and services with one store, then the rest.
     pub(super) fn publish(&mut self, built: Built) {
-        let Built { config, services, table, certificates, to_tell } = built;
+        let Built { config, services, table, certificates, access_log, to_tell, names } = built;
         self.shared.table.store(Arc::new(table));
+        if let Change::Becomes(log) = access_log {
+            self.shared.access_log.store(log);
+        }
         for (balancer, set) in to_tell {
             balancer.set_endpoints(set);
         }
@@ -101,11 +151,27 @@ impl World {
                 balancer.retire();
             }
         }
+        self.names.adopt(names);
+        self.refresh_endpoints(&former); // names may have been answered while it was built
         for service in self.serving.values() {
             service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
+        if config.log.level != self.config.log.level {
+            log::set_filter(&config.log.level);
+        }
         self.config = config;
+    }
+
+    /// Opens the access log's file again: what was there may have been moved away.
+    pub(super) fn reopen_access_log(&self) -> Result<(), BuildError> {
+        let config = &self.config.access_log;
+        if let AccessLogTarget::File(_) = config.target
+            && let Change::Becomes(log) = access_log::open(config, &self.metrics)?
+        {
+            self.shared.access_log.store(log);
+        }
+        Ok(())
     }
 
     /// The names whose answers are due, to be [looked up](look_up) beside the loop.
@@ -116,13 +182,23 @@ impl World {
     /// Takes answers, and publishes the endpoints that they change.
     pub(super) fn learn_names(&mut self, answers: Vec<Answer>) {
         self.names.learn(answers, Instant::now());
-        for service in self.serving.values() {
-            let former = service.upstreams().set.clone();
-            let set = endpoint_set(&service.config, &self.names, Some(&former));
-            if !former.lists_the_same(&set) {
-                let (service_name, endpoints) = (service.config.name.as_str(), set.members().len());
+        self.refresh_endpoints(&self.serving);
+    }
+
+    /// Gives services the addresses that names stand for now. Endpoints that are new to a service
+    /// may be known in `former`.
+    fn refresh_endpoints(&self, former: &Serving) {
+        for (name, service) in &self.serving {
+            let set = service.upstreams().set.clone();
+            let former = former.get(name).map(|former| former.upstreams().set.clone());
+            let known = |id: &EndpointId| {
+                former.as_ref().and_then(|former| former.state(id)).or_else(|| set.state(id))
+            };
+            let fresh = endpoint_set(&service.config, &self.names, &known);
+            if !set.lists_the_same(&fresh) {
+                let (service_name, endpoints) = (name.as_str(), fresh.members().len());
                 tracing::info!(service = service_name, endpoints, "addresses changed");
-                service.set_endpoints(Arc::new(set));
+                service.set_endpoints(Arc::new(fresh));
             }
         }
     }

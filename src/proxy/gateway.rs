@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, header};
@@ -45,7 +45,8 @@ pub struct Shared {
     pub table: ArcSwap<RouteTable>,
     /// Requests that no route matched.
     pub unrouted: Arc<RouteMetrics>,
-    pub access_log: Option<AccessLog>,
+    /// A reload may replace it too.
+    pub access_log: ArcSwapOption<AccessLog>,
 }
 
 /// The proxy behind one listener.

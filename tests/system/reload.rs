@@ -241,6 +241,39 @@ async fn certificates_are_exchanged_at_the_next_handshake() {
 }
 
 #[tokio::test]
+async fn connections_that_other_certificates_made_are_not_used_again() {
+    let (inner, other) = (Certificate::of("inner.test"), Certificate::of("inner.test"));
+    let up = Upstream::serve(Some(inner.acceptor(&[])), |_| async {
+        hyper::Response::new(crate::mesh::upstream::body("secret"))
+    })
+    .await;
+    let mesh = Mesh::with(
+        r#"
+        routes = [{ service = "web" }]
+        [services.web]
+        endpoints = [{ address = "@up" }]
+        tls = { ca = "ca.pem", server_name = "inner.test", client_certificate = { certificate = "own.pem", key = "own.key" } }
+        "#,
+    )
+    .at("up", &up)
+    .file("ca.pem", inner.pem.as_str())
+    .file("own.pem", inner.pem.as_str())
+    .file("own.key", inner.key.as_str())
+    .start()
+    .await;
+    let status = async || mesh.get("/").await.status;
+    for _ in 0..3 {
+        assert_eq!((status().await, up.connections()), (200, 1), "it is pooled");
+    }
+    mesh.reloaded_by(|| mesh.replace("own.pem", format!("{}{}", inner.pem, other.pem))).await;
+    assert_eq!((status().await, up.connections()), (200, 2), "another chain");
+    mesh.reloaded_by(|| mesh.replace("ca.pem", &other.pem)).await;
+    assert_eq!(status().await, 502, "the upstream is trusted no more");
+    mesh.reloaded_by(|| mesh.replace("ca.pem", &inner.pem)).await;
+    assert_eq!(status().await, 200);
+}
+
+#[tokio::test]
 async fn what_is_not_changed_forgets_nothing() {
     let (a, b, c) =
         (Upstream::echo("a").await, Upstream::echo("b").await, Upstream::echo("c").await);

@@ -10,9 +10,7 @@ use super::network::{host_and_port, host_name};
 use super::registry::registered as registered_instances;
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{
-    Health, Registered, Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls,
-};
+use crate::config::types::{Health, Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls};
 use crate::model::{self, CheckName, Endpoint, EndpointId, ServiceName, StrategyName, Weight};
 
 type Checks = BTreeMap<CheckName, Arc<model::Check>>;
