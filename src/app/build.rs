@@ -1,20 +1,23 @@
 //! Making what a configuration asks for, aside from what serves.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::access_log;
+use super::members::{Ground, candidates};
 use super::names::Names;
-use crate::balance::{EndpointSet, EndpointState, Member, Spread};
+use super::rotation::{Rotation, Turn};
+use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
-use crate::model::{Endpoint, EndpointId, ListenerName, ServiceName, StrategyName};
+use crate::model::{EndpointId, ListenerName, ServiceName, StrategyName};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
 use crate::plugin::{EngineError, HotEngine, Library, Node, Refusal, Seeds};
 use crate::proxy::route::Route;
 use crate::proxy::tls::{CertificateError, Certificates};
 use crate::proxy::{PeerError, RouteTable, Service};
+use crate::registry::Snapshot;
 use crate::telemetry::Metrics;
 
 /// Why a configuration that is valid in itself cannot serve.
@@ -88,7 +91,9 @@ pub(super) struct Builder {
     pub host: Arc<BalancerHost>,
     pub metrics: Metrics,
     pub names: Names,
+    pub registry: Arc<Snapshot>,
     pub serving: Serving,
+    pub rotations: BTreeMap<ServiceName, Rotation>,
 }
 
 impl Builder {
@@ -163,7 +168,13 @@ impl Builder {
         let former = self.serving.get(&service.name);
         let former_set = former.map(|former| former.upstreams().set.clone());
         let known = |id: &EndpointId| former_set.as_ref()?.state(id);
-        let set = Arc::new(endpoint_set(service, &self.names, &known));
+        let ground = Ground { names: &self.names, registry: &self.registry };
+        // A copy: what is built aside must not show.
+        let mut rotation = self.rotations.get(&service.name).cloned().unwrap_or_default();
+        let candidates = candidates(service, &ground, &known);
+        let Turn { set, backgrounds, .. } =
+            rotation.turn(candidates, &service.health, Instant::now());
+        let set = Arc::new(set);
         let same_set = former_set.as_ref().is_some_and(|former| former.lists_the_same(&set));
 
         let checked = components.load(&self.host, strategy).map_err(refused)?;
@@ -193,7 +204,7 @@ impl Builder {
             return Ok(former.clone());
         }
         let spread = former.map_or_else(|| Arc::new(Spread::default()), |f| f.spread.clone());
-        Service::new(service.clone(), balancer, spread, set)
+        Service::new(service.clone(), balancer, spread, set, backgrounds)
             .map(Arc::new)
             .map_err(|error| BuildError::Peer { service: service.name.clone(), error })
     }
@@ -214,25 +225,6 @@ impl Components {
     }
 }
 
-/// A service's endpoints with their addresses, taking over what is `known` of those that stay.
-pub(super) fn endpoint_set(
-    service: &config::Service,
-    names: &Names,
-    known: &dyn Fn(&EndpointId) -> Option<Arc<EndpointState>>,
-) -> EndpointSet {
-    EndpointSet::new(service.endpoints.iter().flat_map(|endpoint| {
-        names.addresses(&endpoint.host).into_iter().map(move |ip| {
-            let id = member_id(endpoint, ip);
-            let state = known(&id).unwrap_or_else(|| Arc::new(EndpointState::default()));
-            Member {
-                endpoint: Endpoint { id, ..endpoint.clone() },
-                address: SocketAddr::new(ip, endpoint.port),
-                state,
-            }
-        })
-    }))
-}
-
 /// Takes over what endpoints' metadata says of their load. Not while building: a configuration that
 /// is refused must not show.
 pub(super) fn report_loads(set: &EndpointSet) {
@@ -240,14 +232,6 @@ pub(super) fn report_loads(set: &EndpointSet) {
         let reported = |key: &str| endpoint.metadata.get(key).and_then(|v| v.parse().ok());
         state.report(reported("load.cpu"), reported("load.memory"));
     }
-}
-
-/// A name may stand for many addresses, each of which is an endpoint of its own.
-fn member_id(endpoint: &Endpoint, ip: std::net::IpAddr) -> EndpointId {
-    if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
-        return endpoint.id.clone();
-    }
-    EndpointId::new(&format!("{}/{ip}", endpoint.id)).unwrap_or_else(|_| endpoint.id.clone())
 }
 
 /// Does what a reload does, short of serving: `proconsul check`.
@@ -259,8 +243,9 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let host = BalancerHost::new(library, 1, Seeds::from_entropy(), metrics.clone())
         .map_err(engine_failed)?;
     let mut names = Names::default();
-    let hosts = names.unknown(&super::names::hosts(&config));
+    let hosts = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
     names.learn(super::names::look_up(hosts).await, std::time::Instant::now());
-    let builder = Builder { host, metrics, names, serving: Serving::new() };
+    let (registry, serving, rotations) = Default::default();
+    let builder = Builder { host, metrics, names, registry, serving, rotations };
     builder.build(Arc::new(config)).map(|_| ())
 }

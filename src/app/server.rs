@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use super::changes::Changes;
 use super::control::Control;
 use super::drain;
+use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
@@ -32,6 +33,7 @@ use crate::plugin::balancer::BalancerHost;
 use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
+use crate::store::StoreError;
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
@@ -57,6 +59,8 @@ pub enum RunError {
     Build(Vec<Problem>),
     #[error("error: {0}")]
     Engine(#[from] EngineError),
+    #[error("error: {0}")]
+    Store(StoreError),
     #[error("error: {what}: {error}")]
     System { what: String, error: io::Error },
 }
@@ -94,8 +98,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         access_log: ArcSwapOption::empty(),
     });
     let host = plugin_host(&config, &metrics)?;
+    let registry = registry::start(&config)?;
     let world = control_runtime
-        .block_on(World::new(config, host, metrics.clone(), shared.clone()))
+        .block_on(World::new(config, host, metrics.clone(), shared.clone(), registry))
         .map_err(|errors| {
             RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
         })?;
@@ -165,12 +170,12 @@ fn start_admin(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<(), R
     spawn("admin", move || runtime.block_on(admin::serve(listener, admin)))
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(system("runtime"))
 }
 
-fn spawn(
+pub(super) fn spawn(
     name: &'static str,
     work: impl FnOnce() -> io::Result<()> + Send + 'static,
 ) -> Result<(), RunError> {

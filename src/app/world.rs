@@ -1,6 +1,6 @@
 //! What is in effect: the services and routes that serve, and the switch to others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,15 +9,19 @@ use arc_swap::ArcSwap;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::build::{Builder, Built, Serving, endpoint_set, report_loads};
+use super::build::{Builder, Built, Serving, report_loads};
+use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::reloader::{Cause, report};
+use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{AccessLogTarget, Config, Listener};
-use crate::model::{EndpointId, ListenerName};
+use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::balancer::BalancerHost;
 use crate::proxy::tls::Resolver;
-use crate::proxy::{Service, Shared};
+use crate::proxy::{Service, Shared, Upstreams};
+use crate::registry::{Registry, Snapshot};
+use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
@@ -33,8 +37,15 @@ pub(super) struct World {
     pub metrics: Metrics,
     pub shared: Arc<Shared>,
     pub listeners: BTreeMap<ListenerName, ListenerHandle>,
+    pub registry: Registry,
     names: Names,
     serving: Serving,
+    rotations: BTreeMap<ServiceName, Rotation>,
+    /// When a recovering endpoint's share grows next, by service.
+    ramps: BTreeMap<ServiceName, Instant>,
+    /// Who takes the instances of a service of the registry.
+    takers: BTreeMap<ServiceKey, Vec<ServiceName>>,
+    endpoint_metrics: BTreeMap<ServiceName, Arc<ServiceMetrics>>,
 }
 
 /// What of a listener may change while it listens.
@@ -51,15 +62,20 @@ impl World {
         host: Arc<BalancerHost>,
         metrics: Metrics,
         shared: Arc<Shared>,
+        registry: Registry,
     ) -> Result<Self, Vec<BuildError>> {
+        registry.configure(configured_records(&config)).await;
+        let snapshot = registry.snapshot();
         let mut names = Names::default();
-        names.learn(look_up(names.unknown(&hosts(&config))).await, Instant::now());
+        names.learn(look_up(names.unknown(&hosts(&config, &snapshot))).await, Instant::now());
         let config = Arc::new(config);
         let builder = Builder {
             host: host.clone(),
             metrics: metrics.clone(),
             names,
+            registry: snapshot,
             serving: Serving::new(),
+            rotations: BTreeMap::new(),
         };
         let mut built = builder.build(config.clone())?;
         built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
@@ -82,8 +98,13 @@ impl World {
             metrics,
             shared,
             listeners,
+            registry,
             names: Names::default(),
             serving: Serving::new(),
+            rotations: BTreeMap::new(),
+            ramps: BTreeMap::new(),
+            takers: BTreeMap::new(),
+            endpoint_metrics: BTreeMap::new(),
         };
         world.publish(built);
         Ok(world)
@@ -91,7 +112,7 @@ impl World {
 
     /// Names in a configuration that were never asked for.
     pub(super) fn names_unknown(&self, config: &Config) -> Vec<String> {
-        self.names.unknown(&hosts(config))
+        self.names.unknown(&hosts(config, &self.registry.snapshot()))
     }
 
     /// What builds another configuration aside, to be called wherever it may take its time.
@@ -106,7 +127,9 @@ impl World {
             host: self.host.clone(),
             metrics: self.metrics.clone(),
             names,
+            registry: self.registry.snapshot(),
             serving: self.serving.clone(),
+            rotations: self.rotations.clone(),
         };
         let (log_stays, metrics) =
             (config.access_log == self.config.access_log, self.metrics.clone());
@@ -151,16 +174,18 @@ impl World {
                 balancer.retire();
             }
         }
+        if config.log.level != self.config.log.level {
+            log::set_filter(&config.log.level);
+        }
         self.names.adopt(names);
-        self.refresh_endpoints(&former); // names may have been answered while it was built
+        self.config = config.clone();
+        self.find_takers();
+        // Names may have been answered while it was built, and instances have come and gone.
+        self.refresh_all(&former);
         for service in self.serving.values() {
             service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
-        if config.log.level != self.config.log.level {
-            log::set_filter(&config.log.level);
-        }
-        self.config = config;
     }
 
     /// Opens the access log's file again: what was there may have been moved away.
@@ -176,31 +201,112 @@ impl World {
 
     /// The names whose answers are due, to be [looked up](look_up) beside the loop.
     pub(super) fn names_to_ask(&mut self) -> Vec<String> {
-        self.names.take_due(&hosts(&self.config), Instant::now())
+        let hosts = hosts(&self.config, &self.registry.snapshot());
+        self.names.take_due(&hosts, Instant::now())
     }
 
     /// Takes answers, and publishes the endpoints that they change.
     pub(super) fn learn_names(&mut self, answers: Vec<Answer>) {
         self.names.learn(answers, Instant::now());
-        self.refresh_endpoints(&self.serving);
+        self.refresh_all(&Serving::new());
     }
 
-    /// Gives services the addresses that names stand for now. Endpoints that are new to a service
-    /// may be known in `former`.
-    fn refresh_endpoints(&self, former: &Serving) {
-        for (name, service) in &self.serving {
-            let set = service.upstreams().set.clone();
-            let former = former.get(name).map(|former| former.upstreams().set.clone());
-            let known = |id: &EndpointId| {
-                former.as_ref().and_then(|former| former.state(id)).or_else(|| set.state(id))
-            };
-            let fresh = endpoint_set(&service.config, &self.names, &known);
-            if !set.lists_the_same(&fresh) {
-                let (service_name, endpoints) = (name.as_str(), fresh.members().len());
-                tracing::info!(service = service_name, endpoints, "addresses changed");
-                service.set_endpoints(Arc::new(fresh));
+    /// Publishes the endpoints that changes in the registry brought. Returns the names that are to be
+    /// [looked up](look_up) for that.
+    pub(super) fn registry_changed(&mut self, changed: &BTreeSet<ServiceKey>) -> Vec<String> {
+        let snapshot = self.registry.snapshot();
+        let takers = changed.iter().filter_map(|key| self.takers.get(key)).flatten();
+        let takers: BTreeSet<ServiceName> = takers.cloned().collect();
+        let mut unknown = BTreeSet::new();
+        for name in &takers {
+            self.refresh(name, None, &snapshot);
+            if let Some(service) = self.serving.get(name) {
+                unknown.extend(registered_hosts(&service.config, &snapshot));
             }
         }
+        self.names.unknown(&unknown)
+    }
+
+    /// Gives recovering endpoints what is theirs by now.
+    pub(super) fn grow_shares(&mut self, now: Instant) {
+        let snapshot = self.registry.snapshot();
+        let due: Vec<ServiceName> =
+            self.ramps.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            self.refresh(&name, None, &snapshot);
+        }
+    }
+
+    /// When a recovering endpoint's share grows next.
+    pub(super) fn share_grows(&self) -> Option<Instant> {
+        self.ramps.values().min().copied()
+    }
+
+    /// Whether requests to a service go to all its endpoints, as too few are well.
+    pub(super) fn is_panicking(&self, service: &ServiceName) -> bool {
+        self.rotations.get(service).is_some_and(Rotation::is_panicking)
+    }
+
+    fn find_takers(&mut self) {
+        self.takers.clear();
+        for (name, service) in &self.config.services {
+            let (own, registered) = sources(service);
+            for key in registered.into_iter().chain([own]).collect::<BTreeSet<_>>() {
+                self.takers.entry(key).or_default().push(name.clone());
+            }
+        }
+        let services = &self.config.services;
+        self.rotations.retain(|name, _| services.contains_key(name));
+        self.ramps.retain(|name, _| services.contains_key(name));
+        self.endpoint_metrics.retain(|name, _| services.contains_key(name));
+    }
+
+    /// Gives every service the endpoints that it has now. Endpoints that are new to a service may be
+    /// known in `former`.
+    fn refresh_all(&mut self, former: &Serving) {
+        let snapshot = self.registry.snapshot();
+        let names: Vec<ServiceName> = self.serving.keys().cloned().collect();
+        for name in names {
+            let former = former.get(&name).map(|former| former.upstreams());
+            self.refresh(&name, former.as_deref(), &snapshot);
+        }
+    }
+
+    fn refresh(&mut self, name: &ServiceName, former: Option<&Upstreams>, snapshot: &Snapshot) {
+        let Some(service) = self.serving.get(name).cloned() else { return };
+        let upstreams = service.upstreams();
+        let known = |id: &EndpointId| {
+            former.and_then(|former| former.set.state(id)).or_else(|| upstreams.set.state(id))
+        };
+        let ground = Ground { names: &self.names, registry: snapshot };
+        let candidates = candidates(&service.config, &ground, &known);
+        let rotation = self.rotations.entry(name.clone()).or_default();
+        let turn = rotation.turn(candidates, &service.config.health, Instant::now());
+        let Turn { set, backgrounds, next, panic_changed } = turn;
+        match next {
+            Some(next) => _ = self.ramps.insert(name.clone(), next),
+            None => _ = self.ramps.remove(name),
+        }
+        let metrics = self.endpoint_metrics.entry(name.clone());
+        let metrics = metrics.or_insert_with(|| self.metrics.service(name.as_str()));
+        let (service_name, endpoints) = (name.as_str(), set.members().len());
+        metrics.endpoints.set(endpoints as i64);
+        metrics.panicking.set(i64::from(rotation.is_panicking()));
+        match panic_changed {
+            Some(true) => {
+                tracing::warn!(service = service_name, endpoints, "too few are well, all are used");
+            }
+            Some(false) => tracing::info!(service = service_name, "enough are well again"),
+            None => {}
+        }
+        // What traffic took out by itself, faster than any check, was heard of meanwhile.
+        set.members().iter().for_each(|member| member.state.set_eligible(true));
+        if !upstreams.set.lists_the_same(&set) {
+            tracing::debug!(service = service_name, endpoints, "endpoints changed");
+        } else if upstreams.backgrounds == backgrounds {
+            return;
+        }
+        service.set_endpoints(set, backgrounds);
     }
 
     /// When the next name is due.

@@ -1,1 +1,3 @@
 //! The health loop.
+
+pub mod state;

@@ -356,6 +356,9 @@ impl ProxyHttp for Gateway {
             && let Target::Service(service) = &route.target
         {
             placement.answered(service, upstreams, response.status.as_u16());
+            if let Some(notice) = placement.index().and_then(|index| upstreams.notice(index)) {
+                notice.add_to(response)?;
+            }
             edit::response(&service.config.headers.response, response)?;
             edit::response(&route.config.headers.response, response)?;
         }

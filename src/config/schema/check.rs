@@ -137,11 +137,11 @@ pub struct ResponseTimeCheck {
 #[serde(deny_unknown_fields, default)]
 pub struct ResourceCheck {
     /// CPU above this share is too much.
-    pub cpu: f32,
+    pub cpu: f64,
     /// Memory above this share is too much.
-    pub memory: f32,
+    pub memory: f64,
     /// Disk above this share is too much.
-    pub disk: f32,
+    pub disk: f64,
     /// What to say of an instance that uses too much.
     pub above: HealthStatus,
 }

@@ -242,6 +242,7 @@ fn resource_check(
     if above == HealthStatus::Passing {
         check.refuse(&at.key("above"), "would change nothing", "warning, critical");
     }
+    let (cpu, memory, disk) = (cpu as f32, memory as f32, disk as f32);
     Some(CheckKind::Resources(ResourceCheck { cpu, memory, disk, above }))
 }
 

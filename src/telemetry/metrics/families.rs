@@ -17,6 +17,8 @@ pub(super) struct Families {
     pub request_seconds: HistogramVec,
     pub in_flight: IntGaugeVec,
     pub connect_failures: IntCounterVec,
+    pub endpoints: IntGaugeVec,
+    pub panicking: IntGaugeVec,
     pub picks: IntCounterVec,
     pub fallbacks: IntCounterVec,
     pub traps: IntCounterVec,
@@ -84,6 +86,16 @@ impl Families {
                 "proconsul_upstream_connect_failures_total",
                 "Connections to an endpoint that could not be made.",
                 &["service", "route"],
+            ),
+            endpoints: gauges(
+                "proconsul_service_endpoints",
+                "Endpoints of the service that take requests right now.",
+                &["service"],
+            ),
+            panicking: gauges(
+                "proconsul_service_panicking",
+                "1 while too few endpoints of the service are well, and requests go to all of them.",
+                &["service"],
             ),
             picks: counters(
                 "proconsul_plugin_picks_total",

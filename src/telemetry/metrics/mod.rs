@@ -7,6 +7,7 @@ mod families;
 mod plugin;
 mod route;
 mod series;
+mod service;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use families::Families;
 pub use plugin::PluginMetrics;
 pub use route::{RouteMetrics, StatusClass};
 use series::SeriesTable;
+pub use service::ServiceMetrics;
 
 /// Every family, and the handles that are in use.
 #[derive(Clone)]
@@ -24,6 +26,7 @@ pub struct Metrics {
     families: Arc<Families>,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
+    services: Arc<SeriesTable<ServiceMetrics>>,
 }
 
 impl Default for Metrics {
@@ -37,7 +40,8 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
-        Self { registry, families, routes: Arc::default(), plugins: Arc::default() }
+        let (routes, plugins, services) = Default::default();
+        Self { registry, families, routes, plugins, services }
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
@@ -45,6 +49,12 @@ impl Metrics {
         self.routes.get(&[service, route], |lease| {
             RouteMetrics::new(self.families.clone(), service, route, lease)
         })
+    }
+
+    /// The handles of a service's endpoints.
+    pub fn service(&self, service: &str) -> Arc<ServiceMetrics> {
+        self.services
+            .get(&[service], |lease| ServiceMetrics::new(self.families.clone(), service, lease))
     }
 
     /// The handles of a strategy's work for a service. `reasons` are those for which the fallback
