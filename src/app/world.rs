@@ -204,6 +204,10 @@ impl World {
         }
     }
 
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// When the next name is due.
     pub(super) fn names_due(&self) -> Option<Instant> {
         self.names.next()
