@@ -7,4 +7,6 @@ mod routes;
 mod status;
 
 pub use routes::{Admin, ReloadRequest, bind, bind_after_hand_over, serve};
-pub use status::{EndpointStatus, PluginStatus, ReloadReport, ReloadResult, ServiceStatus, Status};
+pub use status::{
+    EndpointStatus, NameStatus, PluginStatus, ReloadReport, ReloadResult, ServiceStatus, Status,
+};

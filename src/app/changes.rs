@@ -1,23 +1,17 @@
 //! When to reload: the loop that waits for a reason, one after the other, and says how it went.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::interval;
 
 use super::control::Control;
-use super::reloader::{Cause, Reloader, load};
+use super::reloader::{Cause, Reloader};
 use super::watch::FileWatch;
 use crate::admin::ReloadRequest;
 
-/// Files must be quiet for this long before they are read: editors write in several steps.
-const SETTLE: Duration = Duration::from_millis(40);
-/// But no longer than this after the first change.
-const SETTLE_LONGEST: Duration = Duration::from_millis(500);
-/// A file that cannot be read may be half written: it is looked at once more.
-const SECOND_LOOK: Duration = Duration::from_millis(150);
 /// Files are looked at this often even if no event came.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -50,13 +44,9 @@ impl Changes {
         if !self.watch.differs() {
             return;
         }
-        settle(&mut self.watch).await;
+        self.watch.settled().await;
         if !self.watch.changed() {
             return; // it was put back
-        }
-        if load(self.reloader.path()).is_err() {
-            sleep(SECOND_LOOK).await;
-            settle(&mut self.watch).await;
         }
         self.reload(Cause::FileChange, None, control).await;
     }
@@ -77,10 +67,4 @@ impl Changes {
             let _ = request.answer.send(report.clone());
         }
     }
-}
-
-/// Waits until nothing has stirred for a moment.
-async fn settle(watch: &mut FileWatch) {
-    let latest = Instant::now() + SETTLE_LONGEST;
-    while Instant::now() < latest && timeout(SETTLE, watch.stirred()).await.is_ok() {}
 }

@@ -15,6 +15,12 @@ use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{self, Config, Loaded};
 use crate::plugin::builtin;
 
+/// What is refused after a file changed may be half written, or a certificate whose key is still to
+/// come: it is told so only when no file changes within this time.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Further attempts that this leads to, at most.
+const MAX_FURTHER_LOOKS: usize = 4;
+
 /// Why a configuration is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -55,18 +61,20 @@ impl Reloader {
         Self { path }
     }
 
-    /// The file that is reloaded.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Tries once. Whatever fails, `world` goes on as it was.
+    /// Goes on to what is written, if all of it can be used; else `world` goes on as it was.
     pub(super) async fn reload(&self, world: &RefCell<World>, cause: Cause, watch: &mut FileWatch) {
-        let begun = Instant::now();
         let cause_name = cause.as_str();
-        tracing::debug!(cause = cause_name, "reading the configuration");
-        let outcome = self.attempt(world, watch).await;
-        let took = begun.elapsed();
+        let (mut outcome, mut took) = self.attempt(world, cause_name, watch).await;
+        for _ in 0..MAX_FURTHER_LOOKS {
+            if cause != Cause::FileChange
+                || outcome.is_ok()
+                || !watch.differs_within(PATIENCE).await
+            {
+                break;
+            }
+            watch.changed(); // as it is before it is read
+            (outcome, took) = self.attempt(world, cause_name, watch).await;
+        }
         let mut world = world.borrow_mut();
         world.last_reload = match outcome {
             Ok(changed) => {
@@ -108,7 +116,23 @@ impl Reloader {
         }
     }
 
+    /// Reads and builds, and publishes if all is well. Says how long it took, too.
     async fn attempt(
+        &self,
+        world: &RefCell<World>,
+        cause: &str,
+        watch: &mut FileWatch,
+    ) -> (Result<Changed, Vec<String>>, Duration) {
+        let begun = Instant::now();
+        tracing::debug!(cause, "reading the configuration");
+        let outcome = self.advance(world, watch).await;
+        if let Err(reasons) = &outcome {
+            tracing::debug!(cause, ?reasons, "this configuration cannot be used");
+        }
+        (outcome, begun.elapsed())
+    }
+
+    async fn advance(
         &self,
         world: &RefCell<World>,
         watch: &mut FileWatch,

@@ -1,7 +1,10 @@
 //! The state of the process as the admin API tells it.
 
+use std::time::Instant;
+
+use super::names::{Names, Resolution};
 use super::world::World;
-use crate::admin::{EndpointStatus, PluginStatus, ServiceStatus, Status};
+use crate::admin::{EndpointStatus, NameStatus, PluginStatus, ServiceStatus, Status};
 use crate::config::PluginSource;
 use crate::plugin::contract::{BALANCER_PACKAGE, BALANCER_VERSION};
 use crate::proxy::Service;
@@ -10,6 +13,7 @@ use crate::telemetry::clock::coarse_ms;
 /// Gathers everything, as it is now.
 pub(super) fn status(world: &World) -> Status {
     let (major, minor) = BALANCER_VERSION;
+    let now = Instant::now();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process_id: std::process::id(),
@@ -26,12 +30,12 @@ pub(super) fn status(world: &World) -> Status {
         services: world
             .serving()
             .iter()
-            .map(|(name, service)| (name.to_string(), service_status(service)))
+            .map(|(name, service)| (name.to_string(), service_status(service, world.names(), now)))
             .collect(),
     }
 }
 
-fn service_status(service: &Service) -> ServiceStatus {
+fn service_status(service: &Service, names: &Names, now: Instant) -> ServiceStatus {
     let balancer = &service.balancer;
     let spec = balancer.spec();
     let upstreams = service.upstreams();
@@ -45,8 +49,16 @@ fn service_status(service: &Service) -> ServiceStatus {
         requests_in_flight: member.state.active(),
         latency_us: member.state.latency().read_us(coarse_ms()),
     });
+    let hosts = service.config.endpoints.iter().map(|endpoint| endpoint.host.as_str());
+    let resolutions = hosts.filter_map(|host| {
+        let Resolution { addresses, age, error } = names.resolution(host, now)?;
+        let age_seconds = age.map(|age| age.as_secs());
+        let last_error = error.map(str::to_owned);
+        Some((host.to_owned(), NameStatus { addresses, age_seconds, last_error }))
+    });
     ServiceStatus {
         endpoints: endpoints.collect(),
+        names: resolutions.collect(),
         strategy: spec.strategy.name.to_string(),
         plugin: PluginStatus {
             source: match &spec.strategy.source {

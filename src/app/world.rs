@@ -166,12 +166,13 @@ impl World {
                 handle.settings.store(Arc::new(listener.clone()));
             }
         }
+        let now = Instant::now();
         let former = mem::replace(&mut self.serving, services);
         for (name, Service { balancer, .. }) in former.iter().map(|(name, s)| (name, &**s)) {
             let goes_on =
                 self.serving.get(name).is_some_and(|s| Arc::ptr_eq(&s.balancer, balancer));
             if !goes_on {
-                balancer.retire();
+                balancer.retire(now);
             }
         }
         if config.log.level != self.config.log.level {
@@ -307,6 +308,10 @@ impl World {
             return;
         }
         service.set_endpoints(set, backgrounds);
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// When the next name is due.

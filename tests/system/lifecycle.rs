@@ -146,13 +146,20 @@ async fn an_upgrade_loses_no_request() {
 async fn a_name_stands_for_its_addresses() {
     let up = Upstream::echo_at("up", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
     let mesh = Mesh::with(&format!(
-        "services.web.endpoints = [{{ address = \"localhost:{}\" }}]\nroutes = [{{ service = \"web\" }}]",
+        "services.web.endpoints = [{{ address = \"localhost:{}\" }}, {{ address = \"nowhere.invalid:1\" }}]\n\
+         routes = [{{ service = \"web\" }}]",
         up.address.port()
     ))
     .start()
     .await;
     assert_eq!(mesh.get("/").await.header("x-upstream").as_deref(), Some("up"));
-    let endpoints = mesh.status().await["services"]["web"]["endpoints"].clone();
+    let service = mesh.status().await["services"]["web"].clone();
+    let (endpoints, names) = (&service["endpoints"], &service["names"]);
+    let [known, unknown] = [&names["localhost"], &names["nowhere.invalid"]];
+    assert!(known["addresses"].as_u64() >= Some(1) && known["age_seconds"].is_u64(), "{names:#}");
+    assert_eq!(known["last_error"], serde_json::Value::Null);
+    assert_eq!((&unknown["addresses"], &unknown["age_seconds"]), (&0.into(), &().into()));
+    assert!(unknown["last_error"].is_string(), "{names:#}");
     let addresses: Vec<_> = endpoints
         .as_array()
         .unwrap()

@@ -241,6 +241,32 @@ async fn certificates_are_exchanged_at_the_next_handshake() {
 }
 
 #[tokio::test]
+async fn a_certificate_may_come_before_its_key() {
+    let (first, second) = (Certificate::of("site.test"), Certificate::of("site.test"));
+    let mesh = Mesh::with(
+        r#"
+        log.level = "info,proconsul::app=debug"
+        services.web.endpoints = [{ address = "@up" }]
+        routes = [{ service = "web" }]
+        [listeners.http.tls]
+        certificates = [{ certificate = "site.pem", key = "site.key" }]
+        "#,
+    )
+    .bare_log()
+    .at("up", Upstream::echo("up").await)
+    .file("site.pem", first.pem.as_str())
+    .file("site.key", first.key.as_str())
+    .start()
+    .await;
+    mesh.replace("site.pem", &second.pem);
+    mesh.logged(&["cannot be used", "is not the private key of"]).await;
+    let report = mesh.reloaded_by(|| mesh.replace("site.key", &second.key)).await;
+    assert_eq!(report["result"], "applied", "{report:#}");
+    assert!(second.connect(mesh.listener, "site.test", &[]).await.is_ok());
+    assert_eq!(mesh.metric("proconsul_config_reloads_total{result=\"refused\"}").await, 0.0);
+}
+
+#[tokio::test]
 async fn connections_that_other_certificates_made_are_not_used_again() {
     let (inner, other) = (Certificate::of("inner.test"), Certificate::of("inner.test"));
     let up = Upstream::serve(Some(inner.acceptor(&[])), |_| async {
@@ -314,6 +340,14 @@ async fn what_is_not_changed_forgets_nothing() {
     assert_eq!(endpoint(&status, "slow", 0)["requests_in_flight"], 1);
     assert!(latency > 0 && endpoint(&status, "web", at)["latency_us"].as_u64().unwrap() > 0);
     assert_eq!(answered_by(&mesh).await, in_order[at + 1], "round-robin goes on where it was");
+
+    // An endpoint that takes no requests for a while, the only one of its service.
+    let slow_with = |weight| format!("address = \"{slow}\", weight = {weight}");
+    mesh.edit_and_wait(&format!("address = \"{slow}\""), &slow_with(0)).await;
+    assert_eq!(endpoint(&mesh.status().await, "slow", 0), serde_json::Value::Null);
+    mesh.edit_and_wait("path = \"/slow\"", "path = \"/slow\", name = \"other\"").await;
+    mesh.edit_and_wait(&slow_with(0), &slow_with(1)).await;
+    assert_eq!(endpoint(&mesh.status().await, "slow", 0)["requests_in_flight"], 1);
 
     // The service itself: its strategy and endpoints stay.
     mesh.edit_and_wait(

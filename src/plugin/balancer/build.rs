@@ -39,7 +39,7 @@ pub struct BalancerHost {
     seeds: Seeds,
     clock: Clock,
     metrics: Metrics,
-    /// The published ones.
+    /// The published ones, and those that were until a moment ago.
     pub(super) live: Mutex<Vec<Weak<Balancer>>>,
     upkeep: Notify,
 }
@@ -168,7 +168,7 @@ impl BalancerHost {
         Ok(balancer)
     }
 
-    /// Has [`BalancerHost::maintain`] look after a balancer while it is published.
+    /// Has [`BalancerHost::maintain`] look after a balancer from its publication to its end.
     pub(super) fn look_after(&self, balancer: &Arc<Balancer>) {
         self.live.lock().push(Arc::downgrade(balancer));
     }
@@ -236,17 +236,17 @@ impl BalancerHost {
         self.upkeep.notified().await;
     }
 
-    /// Rebuilds and probes what needs it. Returns when to come back at the latest.
+    /// Rebuilds, probes and empties what needs it. Returns when to come back at the latest.
     pub fn maintain(&self, now: Instant) -> Option<Instant> {
         let live: Vec<_> = {
             let mut live = self.live.lock();
-            let published: Vec<_> = live
+            let in_use: Vec<_> = live
                 .iter()
                 .filter_map(Weak::upgrade)
-                .filter(|balancer| balancer.is_published())
+                .filter(|balancer| balancer.is_looked_after())
                 .collect();
-            *live = published.iter().map(Arc::downgrade).collect();
-            published
+            *live = in_use.iter().map(Arc::downgrade).collect();
+            in_use
         };
         live.iter().filter_map(|balancer| balancer.maintain(now)).min()
     }
