@@ -168,6 +168,9 @@ fn spawn(config: &Path, log: &Path, flags: &[&str]) -> Child {
         .arg(config)
         .args(flags)
         .env("NO_COLOR", "1")
+        // The registry's store is where state is kept: each proxy has its own.
+        .env("XDG_STATE_HOME", config.parent().unwrap())
+        .env_remove("STATE_DIRECTORY")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
