@@ -11,6 +11,7 @@ use super::names::Names;
 use super::rotation::{Rotation, Turn};
 use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
+use crate::health::TrafficInbox;
 use crate::model::{EndpointId, ListenerName, ServiceName, StrategyName};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
 use crate::plugin::{EngineError, HotEngine, Library, Node, Refusal, Seeds};
@@ -94,6 +95,7 @@ pub(super) struct Builder {
     pub registry: Arc<Snapshot>,
     pub serving: Serving,
     pub rotations: BTreeMap<ServiceName, Rotation>,
+    pub traffic: TrafficInbox,
 }
 
 impl Builder {
@@ -204,7 +206,7 @@ impl Builder {
             return Ok(former.clone());
         }
         let spread = former.map_or_else(|| Arc::new(Spread::default()), |f| f.spread.clone());
-        Service::new(service.clone(), balancer, spread, set, backgrounds)
+        Service::new(service.clone(), balancer, spread, set, backgrounds, self.traffic.clone())
             .map(Arc::new)
             .map_err(|error| BuildError::Peer { service: service.name.clone(), error })
     }
@@ -246,6 +248,7 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let hosts = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
     names.learn(super::names::look_up(hosts).await, std::time::Instant::now());
     let (registry, serving, rotations) = Default::default();
-    let builder = Builder { host, metrics, names, registry, serving, rotations };
+    let (traffic, _) = TrafficInbox::new(metrics.traffic_reports_dropped());
+    let builder = Builder { host, metrics, names, registry, serving, rotations, traffic };
     builder.build(Arc::new(config)).map(|_| ())
 }

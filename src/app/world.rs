@@ -16,6 +16,7 @@ use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{AccessLogTarget, Config, Listener};
+use crate::health::TrafficInbox;
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::balancer::BalancerHost;
 use crate::proxy::tls::Resolver;
@@ -38,6 +39,7 @@ pub(super) struct World {
     pub shared: Arc<Shared>,
     pub listeners: BTreeMap<ListenerName, ListenerHandle>,
     pub registry: Registry,
+    traffic: TrafficInbox,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -63,6 +65,7 @@ impl World {
         metrics: Metrics,
         shared: Arc<Shared>,
         registry: Registry,
+        traffic: TrafficInbox,
     ) -> Result<Self, Vec<BuildError>> {
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
@@ -76,6 +79,7 @@ impl World {
             registry: snapshot,
             serving: Serving::new(),
             rotations: BTreeMap::new(),
+            traffic: traffic.clone(),
         };
         let mut built = builder.build(config.clone())?;
         built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
@@ -99,6 +103,7 @@ impl World {
             shared,
             listeners,
             registry,
+            traffic,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -130,6 +135,7 @@ impl World {
             registry: self.registry.snapshot(),
             serving: self.serving.clone(),
             rotations: self.rotations.clone(),
+            traffic: self.traffic.clone(),
         };
         let (log_stays, metrics) =
             (config.access_log == self.config.access_log, self.metrics.clone());

@@ -1,3 +1,6 @@
 //! The health loop.
 
 pub mod state;
+mod traffic;
+
+pub use traffic::{Met, TrafficInbox, TrafficReport};

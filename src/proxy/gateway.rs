@@ -306,7 +306,8 @@ impl ProxyHttp for Gateway {
             && let Target::Service(service) = &route.target
         {
             route.metrics.connect_failures.inc();
-            placement.unreachable(service, upstreams);
+            let refused = *error.etype() == ErrorType::ConnectRefused;
+            placement.unreachable(service, upstreams, refused);
             let tries = service.config.connect_tries as usize;
             error.set_retry(placement.tries() < tries.min(upstreams.set.members().len()));
         }

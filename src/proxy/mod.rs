@@ -26,6 +26,7 @@ mod service;
 mod stamp;
 pub mod tls;
 mod trace;
+mod traffic;
 
 pub use affinity::hash as affinity_key;
 pub use background::{Background, Backgrounds, Notice};

@@ -9,6 +9,7 @@ use super::background::{Background, Backgrounds, Notice};
 use super::peer::{PeerError, PeerTemplate};
 use crate::balance::{EndpointSet, Member, Spread};
 use crate::config;
+use crate::health::TrafficInbox;
 use crate::plugin::balancer::Balancer;
 
 /// One service. A reload that changes it publishes another, which takes over what is known.
@@ -16,6 +17,8 @@ pub struct Service {
     pub config: Arc<config::Service>,
     pub balancer: Arc<Balancer>,
     pub spread: Arc<Spread>,
+    /// Who hears what requests meet.
+    pub traffic: TrafficInbox,
     template: PeerTemplate,
     upstreams: ArcSwap<Upstreams>,
 }
@@ -58,10 +61,11 @@ impl Service {
         spread: Arc<Spread>,
         set: Arc<EndpointSet>,
         backgrounds: Backgrounds,
+        traffic: TrafficInbox,
     ) -> Result<Self, PeerError> {
         let template = PeerTemplate::new(&config)?;
         let upstreams = ArcSwap::from_pointee(upstreams(&template, set, backgrounds));
-        Ok(Self { config, balancer, spread, template, upstreams })
+        Ok(Self { config, balancer, spread, traffic, template, upstreams })
     }
 
     /// The endpoints right now. A request keeps what it got to its end.
