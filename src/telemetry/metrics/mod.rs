@@ -5,6 +5,7 @@
 
 mod families;
 mod plugin;
+mod registry;
 mod route;
 mod series;
 
@@ -14,6 +15,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 use families::Families;
 pub use plugin::PluginMetrics;
+pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
 use series::SeriesTable;
 
@@ -22,6 +24,7 @@ use series::SeriesTable;
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
+    service_registry: RegistryMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
 }
@@ -37,7 +40,19 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
-        Self { registry, families, routes: Arc::default(), plugins: Arc::default() }
+        let service_registry = RegistryMetrics::new(&registry);
+        Self {
+            registry,
+            families,
+            service_registry,
+            routes: Arc::default(),
+            plugins: Arc::default(),
+        }
+    }
+
+    /// The handles of the registry of services.
+    pub fn service_registry(&self) -> RegistryMetrics {
+        self.service_registry.clone()
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
