@@ -11,11 +11,13 @@ use regex::Regex;
 
 /// Rows of the architecture, from the ground up. A module may use itself and what stands in rows
 /// before its own.
-const ROWS: [&[&str]; 9] = [
+const ROWS: [&[&str]; 11] = [
     &["model"],
     &["telemetry"],
     &["balance", "resilience", "rollout", "health::state", "alert::rules"],
-    &["config", "store", "registry"],
+    &["config"],
+    &["store"],
+    &["registry"],
     &["plugin"],
     &["health", "alert", "sync"],
     &["proxy", "admin"],

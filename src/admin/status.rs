@@ -50,6 +50,8 @@ pub struct ServiceStatus {
     pub strategy: String,
     pub plugin: PluginStatus,
     pub endpoints: Vec<EndpointStatus>,
+    /// Too few instances are well: requests go to all of them.
+    pub panicking: bool,
     /// Hosts of its endpoints that are names.
     pub names: BTreeMap<String, NameStatus>,
 }

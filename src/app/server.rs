@@ -28,6 +28,7 @@ use super::world::{ListenerHandle, World};
 use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
+use crate::health::TrafficInbox;
 use crate::model::Phase;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::{EngineError, HotEngine, Library, Seeds};
@@ -99,11 +100,11 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     });
     let host = plugin_host(&config, &metrics)?;
     let registry = registry::start(&config)?;
-    let world = control_runtime
-        .block_on(World::new(config, host, metrics.clone(), shared.clone(), registry))
-        .map_err(|errors| {
-            RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
-        })?;
+    let (traffic, _reports) = TrafficInbox::new(metrics.traffic_reports_dropped());
+    let started = World::new(config, host, metrics.clone(), shared.clone(), registry, traffic);
+    let world = control_runtime.block_on(started).map_err(|errors| {
+        RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
+    })?;
     metrics.reload_succeeded(unix_seconds());
     let config = world.config.clone();
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::names::{Names, Resolution};
+use super::names::Resolution;
 use super::world::World;
 use crate::admin::{EndpointStatus, NameStatus, PluginStatus, ServiceStatus, Status};
 use crate::config::PluginSource;
@@ -30,12 +30,13 @@ pub(super) fn status(world: &World) -> Status {
         services: world
             .serving()
             .iter()
-            .map(|(name, service)| (name.to_string(), service_status(service, world.names(), now)))
+            .map(|(name, service)| (name.to_string(), service_status(world, service, now)))
             .collect(),
     }
 }
 
-fn service_status(service: &Service, names: &Names, now: Instant) -> ServiceStatus {
+fn service_status(world: &World, service: &Service, now: Instant) -> ServiceStatus {
+    let names = world.names();
     let balancer = &service.balancer;
     let spec = balancer.spec();
     let upstreams = service.upstreams();
@@ -58,6 +59,7 @@ fn service_status(service: &Service, names: &Names, now: Instant) -> ServiceStat
     });
     ServiceStatus {
         endpoints: endpoints.collect(),
+        panicking: world.is_panicking(&service.config.name),
         names: resolutions.collect(),
         strategy: spec.strategy.name.to_string(),
         plugin: PluginStatus {

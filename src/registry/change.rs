@@ -42,7 +42,9 @@ pub struct Author {
 pub struct Request {
     pub change: Change,
     pub author: Author,
-    /// Refuse unless what is to be changed has this index (`If-Match`); 0 = unless it is not there.
+    /// Refuse unless what is to be changed was not changed since this index (`If-Match`): that of the
+    /// instance, or of the service, when it was read. 0 = refuse unless it is not there.
+    /// Means nothing for groups and subscriptions.
     pub expected: Option<Index>,
 }
 
@@ -82,7 +84,9 @@ pub enum RegistryError {
     NoGroup(GroupName),
     #[error("there is no subscription `{0}`")]
     NoSubscription(String),
-    #[error("`{subject}` has index {found}, not {expected}: read it again, and decide again")]
+    #[error(
+        "`{subject}` changed at index {found}, after {expected}: read it again, and decide again"
+    )]
     Conflict { subject: String, expected: Index, found: Index },
     #[error("instance `{1}` of `{0}` is part of the configuration: edit the file")]
     Configured(ServiceKey, InstanceId),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::removed::Removed;
 use super::vitals::Vitals;
 use crate::model::{
     CheckName, Duty, HealthStatus, InstanceId, InstanceRecord, Origin, ServiceKey, ServiceRecord,
@@ -22,6 +23,20 @@ pub struct Snapshot {
     pub services: OrdMap<ServiceKey, Arc<ServiceView>>,
     /// The registry suspects itself: so many time-to-lives lapsed at once that it keeps them.
     pub self_preserving: bool,
+    /// Services that are gone, for those who wait for a change to one.
+    pub removed: Removed,
+}
+
+impl Snapshot {
+    /// The index of a service; of one that is not there, that of the change that removed it.
+    pub fn index_of(&self, service: &ServiceKey) -> Index {
+        self.services.get(service).map_or_else(|| self.removed.index_of(service), |view| view.index)
+    }
+
+    /// An instance by its names.
+    pub fn instance(&self, service: &ServiceKey, instance: &InstanceId) -> Option<&Arc<Instance>> {
+        self.services.get(service)?.instances.get(instance)
+    }
 }
 
 /// One service.
@@ -31,6 +46,10 @@ pub struct ServiceView {
     pub instances: OrdMap<InstanceId, Arc<Instance>>,
     /// Of the newest change to the service or any of its instances.
     pub index: Index,
+    /// Of the newest change to its description alone: what [`Request::expected`] is held against.
+    ///
+    /// [`Request::expected`]: super::Request::expected
+    pub revision: Index,
     /// Somebody described it, so it stays when its last instance has left.
     pub described: bool,
 }
@@ -45,8 +64,13 @@ pub struct Instance {
     pub registered: UnixMillis,
     /// When its record or duty last changed.
     pub updated: UnixMillis,
-    /// Of the newest change to it.
+    /// Of the newest change to it, its health included.
     pub index: Index,
+    /// Of the newest change to its record or duty: what [`Request::expected`] is held against, so that a
+    /// health check never makes an operator's request fail.
+    ///
+    /// [`Request::expected`]: super::Request::expected
+    pub revision: Index,
     /// What changes without a new snapshot: heart-beats, loads.
     pub vitals: Arc<Vitals>,
 }

@@ -117,7 +117,8 @@ pub struct StoredEvent {
     pub at: UnixMillis,
     /// `registered`, `deregistered`, `health`, and so on.
     pub kind: String,
-    pub service: ServiceKey,
+    /// `None` = the registry as a whole.
+    pub service: Option<ServiceKey>,
     pub instance: Option<InstanceId>,
     /// For a person.
     pub message: String,

@@ -36,8 +36,11 @@ pub(super) struct Families {
     pub traffic_reports_dropped: IntCounter,
 }
 
-/// Registers a family. Its name and labels are constants below, so it cannot fail.
-fn add<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
+/// Registers a family. Its name and labels are constants, so it cannot fail.
+pub(super) fn add<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    family: prometheus::Result<C>,
+) -> C {
     let family = family.expect("names and labels are well-formed constants");
     registry.register(Box::new(family.clone())).expect("each family is registered once");
     family

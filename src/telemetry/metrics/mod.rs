@@ -5,6 +5,7 @@
 
 mod families;
 mod plugin;
+mod registry;
 mod route;
 mod series;
 mod service;
@@ -15,6 +16,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 use families::Families;
 pub use plugin::PluginMetrics;
+pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
 use series::SeriesTable;
 pub use service::ServiceMetrics;
@@ -24,6 +26,7 @@ pub use service::ServiceMetrics;
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
+    service_registry: RegistryMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
@@ -40,8 +43,14 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
+        let service_registry = RegistryMetrics::new(&registry);
         let (routes, plugins, services) = Default::default();
-        Self { registry, families, routes, plugins, services }
+        Self { registry, families, service_registry, routes, plugins, services }
+    }
+
+    /// The handles of the registry of services.
+    pub fn service_registry(&self) -> RegistryMetrics {
+        self.service_registry.clone()
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.

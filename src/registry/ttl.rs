@@ -1,0 +1,317 @@
+//! Which heart-beats stay away, and what follows from that.
+//!
+//! A heap holds for each instance the moment at which it is to be looked at; a look compares with
+//! the last heart-beat and puts the instance back. So a heart-beat costs nothing here. Without one
+//! within its time-to-live an instance is *lapsed* (critical), and after the grace *expired* (to be
+//! deregistered).
+//!
+//! **Self-preservation**, after Eureka's: when more than a set share of all time-to-lives lapse within a
+//! window, it is likelier that the registry hears nothing than that all of those are dead. It then *keeps*
+//! them, those that lapsed within the window too, and lets nobody expire. As soon as no more than that
+//! share is silent it trusts itself again, and gives each that is silent still a whole time-to-live more,
+//! for beats come back one by one. If they never come back it never does: whoever really
+//! stopped most of a cluster at once has to deregister it, or to switch this off (100 percent).
+//!
+//! Pure: it is told the time, and the last beats are atomics that it reads.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::later;
+use super::limits::RETRY_AFTER;
+use super::vitals::Vitals;
+use crate::model::{InstanceId, ServiceKey, UnixMillis};
+
+/// Lapses within this, or within the time-to-live where that is longer, are "at once".
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
+
+/// Looks in the heap that nobody waits for any more; with more it is swept.
+const MAX_STALE_LOOKS: usize = 1024;
+
+/// An instance within the registry.
+pub(super) type Key = (ServiceKey, InstanceId);
+
+/// What configuration says of lapses.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    /// From lapsed to expired.
+    pub grace: Duration,
+    /// More than this share of all time-to-lives at once is suspicious.
+    pub suspicious_percent: u32,
+    /// Fewer are never.
+    pub suspicious_least: u32,
+}
+
+/// What became of instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// No heart-beat within its time-to-live: critical.
+    Lapsed { key: Key, silent: Duration },
+    /// The same, but the registry suspects itself.
+    Kept { key: Key, silent: Duration },
+    /// Heard of again.
+    Returned { key: Key },
+    /// Lapsed for as long as the grace: to be deregistered. Told again until it is forgotten.
+    Expired { key: Key },
+    /// Self-preservation begins.
+    Suspects { silent: usize, total: usize },
+    /// Self-preservation ends.
+    Trusts,
+}
+
+/// All time-to-lives.
+#[derive(Debug, Default)]
+pub(super) struct Lapses {
+    entries: HashMap<Key, Entry>,
+    looks: BinaryHeap<Reverse<(UnixMillis, u64)>>,
+    /// Whose look it is; one that is not here any more is stale.
+    armed: HashMap<u64, Key>,
+    serial: u64,
+    /// Lapses that are recent, by when they stop being so.
+    recent: BTreeMap<(UnixMillis, u64), Recent>,
+    /// Of those, of instances that are gone since.
+    recent_gone: usize,
+    suspects: bool,
+    /// Silent while the registry suspects itself.
+    kept: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ttl: Duration,
+    vitals: Arc<Vitals>,
+    state: State,
+    /// Silence counts from here at the earliest.
+    since: UnixMillis,
+    look: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Alive,
+    Kept,
+    Lapsed { at: UnixMillis, recent: (UnixMillis, u64), expired: bool },
+}
+
+#[derive(Debug, Clone)]
+enum Recent {
+    There(Key),
+    Gone,
+}
+
+impl Lapses {
+    /// Expects heart-beats of an instance from `now` on; or with another time-to-live than before.
+    pub(super) fn track(&mut self, key: Key, ttl: Duration, vitals: Arc<Vitals>, now: UnixMillis) {
+        match self.entries.get_mut(&key) {
+            Some(entry) if entry.ttl == ttl => return,
+            Some(entry) => {
+                entry.ttl = ttl;
+                entry.since = now;
+            }
+            None => {
+                let entry = Entry { ttl, vitals, state: State::Alive, since: now, look: 0 };
+                self.entries.insert(key.clone(), entry);
+            }
+        }
+        self.look_at(key, later(now, ttl));
+    }
+
+    /// Expects nothing any more: it is gone, or needs no heart-beats.
+    pub(super) fn forget(&mut self, key: &Key, rules: &Rules, now: UnixMillis) -> Vec<Step> {
+        let Some(entry) = self.entries.remove(key) else { return Vec::new() };
+        self.armed.remove(&entry.look);
+        match entry.state {
+            State::Alive => {}
+            State::Kept => self.kept -= 1,
+            // What the registry itself deregistered still counts as silent.
+            State::Lapsed { recent, expired: true, .. } => {
+                if let Some(lapse) = self.recent.get_mut(&recent) {
+                    *lapse = Recent::Gone;
+                    self.recent_gone += 1;
+                }
+            }
+            State::Lapsed { recent, expired: false, .. } => _ = self.recent.remove(&recent),
+        }
+        self.trust_again(rules, now)
+    }
+
+    /// An instance that was not well was heard of.
+    pub(super) fn returned(&mut self, key: &Key, rules: &Rules, now: UnixMillis) -> Vec<Step> {
+        let Some(entry) = self.entries.get_mut(key) else { return Vec::new() };
+        let ttl = entry.ttl;
+        match std::mem::replace(&mut entry.state, State::Alive) {
+            State::Alive => {}
+            State::Kept => self.kept -= 1,
+            State::Lapsed { recent, .. } => _ = self.recent.remove(&recent),
+        }
+        self.look_at(key.clone(), later(now, ttl));
+        let mut steps = vec![Step::Returned { key: key.clone() }];
+        steps.extend(self.trust_again(rules, now));
+        steps
+    }
+
+    /// When there is something to look at.
+    pub(super) fn next_look(&self) -> Option<UnixMillis> {
+        self.looks.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Whether an instance's grace is over, too.
+    pub(super) fn is_expired(&self, key: &Key) -> bool {
+        let state = self.entries.get(key).map(|entry| entry.state);
+        matches!(state, Some(State::Lapsed { expired: true, .. }))
+    }
+
+    /// Looks at those whose moment has come, at most `limit` of them.
+    pub(super) fn advance(&mut self, now: UnixMillis, rules: &Rules, limit: usize) -> Vec<Step> {
+        self.age(now);
+        let mut steps = Vec::new();
+        let mut silent = Vec::new();
+        for _ in 0..limit {
+            let due = self.looks.peek().filter(|Reverse((at, _))| *at <= now);
+            let Some(&Reverse((_, look))) = due else { break };
+            self.looks.pop();
+            if let Some(key) = self.armed.remove(&look) {
+                self.look(key, rules, now, &mut steps, &mut silent);
+            }
+        }
+        self.judge(silent, rules, now, &mut steps);
+        steps.extend(self.trust_again(rules, now));
+        steps
+    }
+
+    fn look(
+        &mut self,
+        key: Key,
+        rules: &Rules,
+        now: UnixMillis,
+        steps: &mut Vec<Step>,
+        silent: &mut Vec<Key>,
+    ) {
+        let entry = self.entries.get_mut(&key).expect("an armed look's instance is tracked");
+        let heard = entry.vitals.last_beat().max(entry.since);
+        let deadline = later(heard, entry.ttl);
+        match &mut entry.state {
+            State::Alive if now < deadline => self.look_at(key, deadline),
+            State::Alive => silent.push(key),
+            State::Kept if now < deadline => steps.extend(self.returned(&key, rules, now)),
+            State::Kept => {
+                let again = later(now, entry.ttl);
+                self.look_at(key, again);
+            }
+            State::Lapsed { .. } if now < deadline => {
+                steps.extend(self.returned(&key, rules, now));
+            }
+            State::Lapsed { at, expired, .. } => {
+                let end = later(*at, rules.grace);
+                let again = if now < end {
+                    end
+                } else {
+                    if !self.suspects {
+                        *expired = true;
+                        steps.push(Step::Expired { key: key.clone() });
+                    }
+                    later(now, RETRY_AFTER)
+                };
+                self.look_at(key, again);
+            }
+        }
+    }
+
+    /// Decides about those that were found silent together.
+    fn judge(&mut self, silent: Vec<Key>, rules: &Rules, now: UnixMillis, steps: &mut Vec<Step>) {
+        if silent.is_empty() {
+            return;
+        }
+        let total = self.entries.len() + self.recent_gone;
+        let count = self.recent.len() + silent.len();
+        if !self.suspects && is_suspicious(count, total, rules) {
+            self.suspects = true;
+            steps.push(Step::Suspects { silent: count, total });
+            let recent = std::mem::take(&mut self.recent);
+            self.recent_gone = 0;
+            for lapse in recent.into_values() {
+                if let Recent::There(key) = lapse {
+                    self.keep(key, now, steps);
+                }
+            }
+        }
+        for key in silent {
+            if self.suspects {
+                self.keep(key, now, steps);
+            } else {
+                self.lapse(key, rules, now, steps);
+            }
+        }
+    }
+
+    fn keep(&mut self, key: Key, now: UnixMillis, steps: &mut Vec<Step>) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.state = State::Kept;
+        self.kept += 1;
+        let silent = now.since(entry.vitals.last_beat());
+        let again = later(now, entry.ttl);
+        steps.push(Step::Kept { key: key.clone(), silent });
+        self.look_at(key, again);
+    }
+
+    fn lapse(&mut self, key: Key, rules: &Rules, now: UnixMillis, steps: &mut Vec<Step>) {
+        self.serial += 1;
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let recent = (later(now, entry.ttl.max(WINDOW)), self.serial);
+        entry.state = State::Lapsed { at: now, recent, expired: false };
+        let silent = now.since(entry.vitals.last_beat());
+        self.recent.insert(recent, Recent::There(key.clone()));
+        steps.push(Step::Lapsed { key: key.clone(), silent });
+        self.look_at(key, later(now, rules.grace));
+    }
+
+    /// Ends self-preservation when few enough are silent.
+    fn trust_again(&mut self, rules: &Rules, now: UnixMillis) -> Vec<Step> {
+        if !self.suspects || is_suspicious(self.kept, self.entries.len(), rules) {
+            return Vec::new();
+        }
+        self.suspects = false;
+        self.kept = 0;
+        let kept = self.entries.iter().filter(|(_, entry)| entry.state == State::Kept);
+        let kept: Vec<_> = kept.map(|(key, entry)| (key.clone(), entry.ttl)).collect();
+        for (key, ttl) in kept {
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.state = State::Alive;
+                entry.since = now;
+            }
+            self.look_at(key, later(now, ttl));
+        }
+        vec![Step::Trusts]
+    }
+
+    /// Forgets lapses that are recent no more.
+    fn age(&mut self, now: UnixMillis) {
+        while let Some(first) = self.recent.first_entry().filter(|first| first.key().0 <= now) {
+            if matches!(first.remove(), Recent::Gone) {
+                self.recent_gone -= 1;
+            }
+        }
+    }
+
+    fn look_at(&mut self, key: Key, at: UnixMillis) {
+        self.serial += 1;
+        if let Some(entry) = self.entries.get_mut(&key) {
+            self.armed.remove(&entry.look);
+            entry.look = self.serial;
+            self.looks.push(Reverse((at, self.serial)));
+            self.armed.insert(self.serial, key);
+        }
+        if self.looks.len() > 2 * self.armed.len() + MAX_STALE_LOOKS {
+            self.looks.retain(|Reverse((_, look))| self.armed.contains_key(look));
+        }
+    }
+}
+
+/// Whether so many silent ones among all are too many to be believed.
+fn is_suspicious(silent: usize, total: usize, rules: &Rules) -> bool {
+    silent > 0
+        && silent >= rules.suspicious_least as usize
+        && silent * 100 > rules.suspicious_percent as usize * total
+}
