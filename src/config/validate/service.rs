@@ -138,13 +138,12 @@ fn endpoints(
         endpoints.push(endpoint);
     }
     if !check.tree.pruned_within(at) {
-        if endpoints.is_empty() {
-            if takes_registered {
-                return endpoints; // others will register
-            }
+        // Where instances register, none need be listed.
+        if endpoints.is_empty() && !takes_registered {
             check.doubt(at, "there is no endpoint: each request gets 503");
-        } else if endpoints.iter().all(|endpoint| endpoint.weight.get() == 0) {
-            check.lacks(at, "all weights are 0; at least one must be more");
+        }
+        if !endpoints.is_empty() && endpoints.iter().all(|e| e.weight == Weight::ZERO) {
+            check.doubt(at, "all weights are 0: no request goes to any of them");
         }
     }
     endpoints
