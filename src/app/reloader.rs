@@ -8,11 +8,11 @@ use super::watch::FileWatch;
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{self, Config, Loaded};
-use crate::plugin::builtin;
+use crate::plugin::{Kind, builtin};
 
 /// Reads the configuration file of a running process.
 pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
-    let built_in: Vec<&str> = builtin::names().collect();
+    let built_in: Vec<&str> = builtin::names(Kind::Balancer).collect();
     config::load(path, &|name| std::env::var(name).ok(), &built_in)
 }
 

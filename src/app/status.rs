@@ -4,18 +4,18 @@ use super::reloader::Reloader;
 use super::world::World;
 use crate::admin::{EndpointStatus, PluginStatus, ServiceStatus, Status};
 use crate::config::PluginSource;
-use crate::plugin::contract::{BALANCER_PACKAGE, BALANCER_VERSION};
+use crate::plugin::Kind;
+use crate::plugin::contract::Contract;
 use crate::proxy::Service;
 use crate::telemetry::clock::coarse_ms;
 
 /// Gathers everything, as it is now.
 pub(super) fn status(world: &World, reloader: &Reloader, started: f64) -> Status {
-    let (major, minor) = BALANCER_VERSION;
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process_id: std::process::id(),
         started_unix_seconds: started,
-        contracts: vec![format!("{BALANCER_PACKAGE}@{major}.{minor}")],
+        contracts: Kind::ALL.map(|kind| Contract::of(kind).spoken()).to_vec(),
         last_reload: reloader.last.clone(),
         listeners: reloader
             .started_with

@@ -3,6 +3,7 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod checker;
 mod families;
 mod plugin;
 mod route;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use checker::CheckerMetrics;
 use families::Families;
 pub use plugin::PluginMetrics;
 pub use route::{RouteMetrics, StatusClass};
@@ -24,6 +26,7 @@ pub struct Metrics {
     families: Arc<Families>,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
+    checkers: Arc<SeriesTable<CheckerMetrics>>,
 }
 
 impl Default for Metrics {
@@ -37,7 +40,13 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
-        Self { registry, families, routes: Arc::default(), plugins: Arc::default() }
+        Self {
+            registry,
+            families,
+            routes: Arc::default(),
+            plugins: Arc::default(),
+            checkers: Arc::default(),
+        }
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
@@ -57,6 +66,14 @@ impl Metrics {
     ) -> Arc<PluginMetrics> {
         self.plugins.get(&[service, strategy], |lease| {
             PluginMetrics::new(self.families.clone(), service, strategy, reasons, lease)
+        })
+    }
+
+    /// The handles of a health check that a component makes. `reasons` are those for which it may give
+    /// no answer, the same at each call.
+    pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
+        self.checkers.get(&[check], |lease| {
+            CheckerMetrics::new(self.families.clone(), check, reasons, lease)
         })
     }
 
