@@ -12,8 +12,8 @@ use super::names::look_up;
 use super::watch::FileWatch;
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{self, Config, Loaded};
-use crate::plugin::builtin;
+use crate::config::{self, BuiltIn, Config, Loaded};
+use crate::plugin::{Kind, builtin};
 
 /// What is refused after a file changed may be half written, or a certificate whose key is still to
 /// come: it is told so only when no file changes within this time.
@@ -48,7 +48,10 @@ impl Cause {
 
 /// Reads a configuration file with this process's environment.
 pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
-    config::load(path, &|name| std::env::var(name).ok(), builtin::NAMES)
+    let strategies: Vec<&str> = builtin::names(Kind::Balancer).collect();
+    let checks: Vec<&str> = builtin::names(Kind::HealthCheck).collect();
+    let built_in = BuiltIn { strategies: &strategies, checks: &checks };
+    config::load(path, &|name| std::env::var(name).ok(), built_in)
 }
 
 /// Reloads one configuration file into one world.

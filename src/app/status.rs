@@ -6,19 +6,19 @@ use super::names::Resolution;
 use super::world::World;
 use crate::admin::{EndpointStatus, NameStatus, PluginStatus, ServiceStatus, Status};
 use crate::config::PluginSource;
-use crate::plugin::contract::{BALANCER_PACKAGE, BALANCER_VERSION};
+use crate::plugin::Kind;
+use crate::plugin::contract::Contract;
 use crate::proxy::Service;
 use crate::telemetry::clock::coarse_ms;
 
 /// Gathers everything, as it is now.
 pub(super) fn status(world: &World) -> Status {
-    let (major, minor) = BALANCER_VERSION;
     let now = Instant::now();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process_id: std::process::id(),
         started_unix_seconds: world.started_unix_seconds,
-        contracts: vec![format!("{BALANCER_PACKAGE}@{major}.{minor}")],
+        contracts: Kind::ALL.map(|kind| Contract::of(kind).spoken()).to_vec(),
         last_reload: world.last_reload.clone(),
         listeners: world
             .started_with

@@ -28,6 +28,11 @@ pub(super) struct Families {
     pub tripped: IntGaugeVec,
     pub log_lines_dropped: IntCounterVec,
     pub feedback_skipped: IntCounterVec,
+    pub plugin_checks: IntCounterVec,
+    pub check_faults: IntCounterVec,
+    pub connections_denied: IntCounterVec,
+    pub check_log_lines_dropped: IntCounterVec,
+    pub check_instances_idle: IntGaugeVec,
     pub reloads: IntCounterVec,
     pub last_reload_successful: IntGauge,
     pub last_reload_seconds: Gauge,
@@ -60,6 +65,7 @@ impl Families {
         };
         let request = &["service", "route", "status_class"];
         let plugin = &["service", "strategy"];
+        let check = &["check"];
         let build = add(
             registry,
             GaugeVec::new(
@@ -146,6 +152,31 @@ impl Families {
                 "proconsul_plugin_feedback_skipped_total",
                 "Outcomes that a strategy did not hear of because its slots were in use.",
                 plugin,
+            ),
+            plugin_checks: counters(
+                "proconsul_plugin_checks_total",
+                "Checks of an instance that a component was asked for.",
+                check,
+            ),
+            check_faults: counters(
+                "proconsul_plugin_check_faults_total",
+                "Checks to which a component gave no answer, by what it did instead.",
+                &["check", "reason"],
+            ),
+            connections_denied: counters(
+                "proconsul_plugin_connections_denied_total",
+                "Attempts of a component to reach what it must not.",
+                check,
+            ),
+            check_log_lines_dropped: counters(
+                "proconsul_plugin_check_log_lines_dropped_total",
+                "Log lines of a check's component above its limit.",
+                check,
+            ),
+            check_instances_idle: gauges(
+                "proconsul_plugin_check_instances_idle",
+                "Instances of a check's component that wait for their next check.",
+                check,
             ),
             reloads: counters(
                 "proconsul_config_reloads_total",

@@ -3,6 +3,7 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod checker;
 mod families;
 mod plugin;
 mod registry;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use checker::CheckerMetrics;
 use families::Families;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
@@ -30,6 +32,7 @@ pub struct Metrics {
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
+    checkers: Arc<SeriesTable<CheckerMetrics>>,
 }
 
 impl Default for Metrics {
@@ -44,8 +47,8 @@ impl Metrics {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
-        let (routes, plugins, services) = Default::default();
-        Self { registry, families, service_registry, routes, plugins, services }
+        let (routes, plugins, services, checkers) = Default::default();
+        Self { registry, families, service_registry, routes, plugins, services, checkers }
     }
 
     /// The handles of the registry of services.
@@ -76,6 +79,14 @@ impl Metrics {
     ) -> Arc<PluginMetrics> {
         self.plugins.get(&[service, strategy], |lease| {
             PluginMetrics::new(self.families.clone(), service, strategy, reasons, lease)
+        })
+    }
+
+    /// The handles of a health check that a component makes. `reasons` are those for which it may give
+    /// no answer, the same at each call.
+    pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
+        self.checkers.get(&[check], |lease| {
+            CheckerMetrics::new(self.families.clone(), check, reasons, lease)
         })
     }
 
