@@ -1,20 +1,23 @@
 //! Making what a configuration asks for, aside from what serves.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::access_log;
-use super::members::{Ground, candidates};
+use super::members::{Ground, candidates, sources};
 use super::names::Names;
 use super::rotation::{Rotation, Turn};
 use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
-use crate::health::TrafficInbox;
-use crate::model::{EndpointId, ListenerName, ServiceName, StrategyName};
+use crate::health::{Plan, ServicePlan, TrafficInbox};
+use crate::model::{
+    CheckKind, CheckName, EndpointId, ListenerName, ServiceKey, ServiceName, StrategyName,
+};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
-use crate::plugin::{EngineError, HotEngine, Library, Node, Refusal, Seeds};
+use crate::plugin::health_check::{HealthCheckHost, HealthChecker, SystemResolver};
+use crate::plugin::{AsyncEngine, EngineError, HotEngine, Library, Node, Refusal, Seeds};
 use crate::proxy::route::Route;
 use crate::proxy::tls::{CertificateError, Certificates};
 use crate::proxy::{PeerError, RouteTable, Service};
@@ -33,6 +36,8 @@ pub enum BuildError {
         direct: bool,
         refusal: Box<Refusal>,
     },
+    #[error("checks.{check}: plugin {refusal}")]
+    Check { check: CheckName, refusal: Box<Refusal> },
     #[error("services.{service}.tls: {error}")]
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
@@ -55,6 +60,13 @@ impl BuildError {
                 };
                 let what = format!("plugin {plugin} {refusal} (used by service `{service}`)");
                 places.problem(&keys, &what)
+            }
+            BuildError::Check { check, refusal } => {
+                let key = match **refusal {
+                    Refusal::Declined { .. } => "config",
+                    _ => "plugin",
+                };
+                places.problem(&["checks", check.as_str(), key], &format!("plugin {refusal}"))
             }
             BuildError::Peer { service, error } => {
                 places.problem(&["services", service.as_str(), "tls"], &error.to_string())
@@ -80,6 +92,8 @@ pub(super) struct Built {
     pub access_log: access_log::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
+    /// What is to be checked.
+    pub plan: Plan,
     /// What it was built with.
     pub names: Names,
 }
@@ -87,9 +101,15 @@ pub(super) struct Built {
 /// What serves now, for what is new to take over from.
 pub(super) type Serving = BTreeMap<ServiceName, Arc<Service>>;
 
+/// The components of checks, by the checks' names.
+pub(super) type Checkers = BTreeMap<CheckName, Arc<HealthChecker>>;
+
 /// Everything that building takes, and nothing of what goes on beside it.
 pub(super) struct Builder {
     pub host: Arc<BalancerHost>,
+    pub check_host: Arc<HealthCheckHost>,
+    /// Those that are in use now.
+    pub checkers: Checkers,
     pub metrics: Metrics,
     pub names: Names,
     pub registry: Arc<Snapshot>,
@@ -127,13 +147,40 @@ impl Builder {
                 Err(error) => errors.push(error),
             }
         }
+        let plan = self.plan(&config, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
         let table = self.table(&config, &services);
         let access_log = access_log::Change::Stays;
         let names = self.names;
-        Ok(Built { config, services, table, certificates, access_log, to_tell, names })
+        Ok(Built { config, services, table, certificates, access_log, to_tell, plan, names })
+    }
+
+    /// What is to be checked, with the components that do it.
+    fn plan(&self, config: &Config, errors: &mut Vec<BuildError>) -> Plan {
+        let mut checkers = Checkers::new();
+        for (name, check) in &config.checks {
+            let CheckKind::Plugin(plugin) = &check.kind else { continue };
+            let (limits, former) = (&config.plugins.limits, self.checkers.get(name));
+            match self.check_host.load(plugin, name, limits, former) {
+                Ok(checker) => _ = checkers.insert(name.clone(), checker),
+                Err(refusal) => {
+                    let (check, refusal) = (name.clone(), Box::new(refusal));
+                    errors.push(BuildError::Check { check, refusal });
+                }
+            }
+        }
+        let mut services: BTreeMap<ServiceKey, ServicePlan> = BTreeMap::new();
+        for service in config.services.values() {
+            let (own, registered) = sources(service);
+            for key in registered.into_iter().chain([own]).collect::<BTreeSet<_>>() {
+                let plan = services.entry(key).or_default();
+                plan.checks.extend(service.checks.iter().cloned());
+                plan.health = service.health;
+            }
+        }
+        Plan { services, checkers, defaults: config.health }
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {
@@ -239,16 +286,49 @@ pub(super) fn report_loads(set: &EndpointSet) {
 /// Does what a reload does, short of serving: `proconsul check`.
 pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let metrics = Metrics::new();
-    let engine_failed = |error: EngineError| vec![BuildError::Engine(error.to_string())];
-    let engine = HotEngine::new().map_err(engine_failed)?;
-    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
-    let host = BalancerHost::new(library, 1, Seeds::from_entropy(), metrics.clone())
-        .map_err(engine_failed)?;
+    let hosts = PluginHosts::new(&config, 1, &metrics)
+        .map_err(|error| vec![BuildError::Engine(error.to_string())])?;
     let mut names = Names::default();
-    let hosts = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
-    names.learn(super::names::look_up(hosts).await, std::time::Instant::now());
-    let (registry, serving, rotations) = Default::default();
+    let unknown = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
+    names.learn(super::names::look_up(unknown).await, Instant::now());
     let (traffic, _) = TrafficInbox::new(metrics.traffic_reports_dropped());
-    let builder = Builder { host, metrics, names, registry, serving, rotations, traffic };
+    let (registry, serving, rotations, checkers) = Default::default();
+    let PluginHosts { host, check_host } = hosts;
+    let builder = Builder {
+        host,
+        check_host,
+        checkers,
+        metrics,
+        names,
+        registry,
+        serving,
+        rotations,
+        traffic,
+    };
     builder.build(Arc::new(config)).map(|_| ())
+}
+
+/// What plugins of each kind live in.
+pub(super) struct PluginHosts {
+    pub host: Arc<BalancerHost>,
+    pub check_host: Arc<HealthCheckHost>,
+}
+
+impl PluginHosts {
+    /// Hosts for so many proxy threads.
+    pub(super) fn new(
+        config: &Config,
+        threads: usize,
+        metrics: &Metrics,
+    ) -> Result<Self, EngineError> {
+        let cache = config.plugins.cache_directory.as_deref();
+        let seeds = Seeds::from_entropy();
+        let hot = Library::new(HotEngine::new()?, cache);
+        let host = BalancerHost::new(hot, threads, seeds, metrics.clone())?;
+        let patient = Library::new(AsyncEngine::new()?, cache);
+        let resolver = Arc::new(SystemResolver::default());
+        let seeds = Seeds::from_entropy();
+        let check_host = HealthCheckHost::new(patient, seeds, metrics.clone(), resolver)?;
+        Ok(Self { host, check_host })
+    }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::BuildError;
+use super::members::configured_records;
 use super::names::look_up;
 use super::watch::FileWatch;
 use super::world::World;
@@ -168,7 +169,11 @@ impl Reloader {
         let built = built.map_err(|errors| -> Vec<String> {
             errors.iter().map(|error| error.locate(places).to_string()).collect()
         })?;
+        let configured = configured_records(&built.config);
         world.borrow_mut().publish(built);
+        let registry = world.borrow().registry.clone();
+        registry.set_settings(world.borrow().config.registry.clone());
+        registry.configure(configured).await;
         Ok(Changed {
             takes_effect,
             needs_restart,

@@ -16,6 +16,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
 use super::drain;
@@ -24,14 +25,13 @@ use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
-use super::world::{ListenerHandle, World};
+use super::world::{ListenerHandle, Surroundings, World};
 use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
-use crate::health::TrafficInbox;
+use crate::health::{self, TrafficInbox};
 use crate::model::Phase;
-use crate::plugin::balancer::BalancerHost;
-use crate::plugin::{EngineError, HotEngine, Library, Seeds};
+use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
@@ -98,10 +98,22 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         unrouted: metrics.route("", ""),
         access_log: ArcSwapOption::empty(),
     });
-    let host = plugin_host(&config, &metrics)?;
+    let hosts = plugin_hosts(&config, &metrics)?;
     let registry = registry::start(&config)?;
-    let (traffic, _reports) = TrafficInbox::new(metrics.traffic_reports_dropped());
-    let started = World::new(config, host, metrics.clone(), shared.clone(), registry, traffic);
+    let (traffic, reports) = TrafficInbox::new(metrics.traffic_reports_dropped());
+    let (tell_plan, plan) = watch::channel(Arc::default());
+    let max_concurrent = config.health.max_concurrent;
+    let health_loop =
+        health::run(registry.clone(), plan, reports, max_concurrent, metrics.health());
+    let surroundings = Surroundings {
+        hosts,
+        metrics: metrics.clone(),
+        shared: shared.clone(),
+        registry: registry.clone(),
+        traffic,
+        plan: tell_plan,
+    };
+    let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
         RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
     })?;
@@ -113,6 +125,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
+    let health_runtime = runtime()?;
+    spawn("health", move || health_runtime.block_on(health_loop))?;
     let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);
@@ -189,11 +203,9 @@ pub(super) fn spawn(
     Ok(())
 }
 
-fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, RunError> {
-    let engine = HotEngine::new()?;
-    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
+fn plugin_hosts(config: &Config, metrics: &Metrics) -> Result<PluginHosts, RunError> {
     let threads = config.server.threads * config.listeners.len().max(1);
-    Ok(BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())?)
+    Ok(PluginHosts::new(config, threads, metrics)?)
 }
 
 fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunError> {

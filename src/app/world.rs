@@ -6,19 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::build::{Builder, Built, Serving, report_loads};
+use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{AccessLogTarget, Config, Listener};
-use crate::health::TrafficInbox;
+use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::balancer::BalancerHost;
+use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
 use crate::registry::{Registry, Snapshot};
@@ -39,7 +41,9 @@ pub(super) struct World {
     pub shared: Arc<Shared>,
     pub listeners: BTreeMap<ListenerName, ListenerHandle>,
     pub registry: Registry,
+    check_host: Arc<HealthCheckHost>,
     traffic: TrafficInbox,
+    plan: watch::Sender<Arc<Plan>>,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -48,6 +52,18 @@ pub(super) struct World {
     /// Who takes the instances of a service of the registry.
     takers: BTreeMap<ServiceKey, Vec<ServiceName>>,
     endpoint_metrics: BTreeMap<ServiceName, Arc<ServiceMetrics>>,
+}
+
+/// What a world is made in.
+pub(super) struct Surroundings {
+    pub hosts: PluginHosts,
+    pub metrics: Metrics,
+    pub shared: Arc<Shared>,
+    pub registry: Registry,
+    /// Who hears what requests meet.
+    pub traffic: TrafficInbox,
+    /// Who hears what is to be checked.
+    pub plan: watch::Sender<Arc<Plan>>,
 }
 
 /// What of a listener may change while it listens.
@@ -61,12 +77,11 @@ impl World {
     /// Puts the first configuration into effect.
     pub(super) async fn new(
         config: Config,
-        host: Arc<BalancerHost>,
-        metrics: Metrics,
-        shared: Arc<Shared>,
-        registry: Registry,
-        traffic: TrafficInbox,
+        surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
+        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan } =
+            surroundings;
+        let PluginHosts { host, check_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
         let mut names = Names::default();
@@ -74,6 +89,8 @@ impl World {
         let config = Arc::new(config);
         let builder = Builder {
             host: host.clone(),
+            check_host: check_host.clone(),
+            checkers: Checkers::new(),
             metrics: metrics.clone(),
             names,
             registry: snapshot,
@@ -103,7 +120,9 @@ impl World {
             shared,
             listeners,
             registry,
+            check_host,
             traffic,
+            plan,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -130,6 +149,8 @@ impl World {
         names.learn(answers, Instant::now());
         let builder = Builder {
             host: self.host.clone(),
+            check_host: self.check_host.clone(),
+            checkers: self.plan.borrow().checkers.clone(),
             metrics: self.metrics.clone(),
             names,
             registry: self.registry.snapshot(),
@@ -153,7 +174,9 @@ impl World {
 
     /// Puts what was built into effect: routes and services with one store, then the rest.
     pub(super) fn publish(&mut self, built: Built) {
-        let Built { config, services, table, certificates, access_log, to_tell, names } = built;
+        let Built { config, services, table, certificates, access_log, to_tell, plan, names } =
+            built;
+        self.plan.send_replace(Arc::new(plan));
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);

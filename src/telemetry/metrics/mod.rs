@@ -5,6 +5,7 @@
 
 mod checker;
 mod families;
+mod health;
 mod plugin;
 mod registry;
 mod route;
@@ -17,6 +18,7 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use checker::CheckerMetrics;
 use families::Families;
+pub use health::HealthMetrics;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
@@ -29,6 +31,7 @@ pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
     service_registry: RegistryMetrics,
+    health: HealthMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
@@ -47,13 +50,19 @@ impl Metrics {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
+        let health = HealthMetrics::new(&registry);
         let (routes, plugins, services, checkers) = Default::default();
-        Self { registry, families, service_registry, routes, plugins, services, checkers }
+        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
     }
 
     /// The handles of the registry of services.
     pub fn service_registry(&self) -> RegistryMetrics {
         self.service_registry.clone()
+    }
+
+    /// The handles of the health loop.
+    pub fn health(&self) -> HealthMetrics {
+        self.health.clone()
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
