@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::mesh::proxy::ended;
 use crate::mesh::upstream::body;
 use crate::mesh::wait::eventually;
-use crate::mesh::{Connection, Load, Mesh, Upstream};
+use crate::mesh::{Connection, Load, Mesh, Upstream, free_address};
 
 /// An upstream that answers when it is told to.
 async fn held() -> (Upstream, Arc<Semaphore>) {
@@ -172,13 +172,14 @@ async fn a_name_stands_for_its_addresses() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let up = Upstream::echo("up").await;
-    let builder = Mesh::to(&up);
     let mesh = Mesh::to(&up).start().await;
-    let path = builder.write();
-    let text = fs::read_to_string(&path).unwrap();
-    let taken = text.replace(&builder.admin().to_string(), &mesh.listener.to_string());
-    fs::write(&path, taken).unwrap();
-    let output = crate::mesh::command(&["run", path.to_str().unwrap()]).await;
-    assert_eq!(output.code, 1, "{output:?}");
-    assert!(output.stderr.contains(&mesh.listener.to_string()), "{output:?}");
+    let (listener, admin) = (mesh.listener.to_string(), mesh.admin.to_string());
+    for (taken, free) in [(&admin, &listener), (&listener, &admin)] {
+        let text = mesh.config().replace(free, &free_address().to_string());
+        let path = mesh.path("second.toml");
+        fs::write(&path, text.replace("upgrade.sock", "second.sock")).unwrap();
+        let output = crate::mesh::command(&["run", path.to_str().unwrap()]).await;
+        assert_eq!(output.code, 1, "{output:?}");
+        assert!(output.stderr.contains(taken), "{output:?}");
+    }
 }

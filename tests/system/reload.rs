@@ -205,19 +205,7 @@ async fn fragments_come_and_go() {
 async fn certificates_are_exchanged_at_the_next_handshake() {
     let up = Upstream::echo("up").await;
     let (first, second) = (Certificate::of("site.test"), Certificate::of("site.test"));
-    let mesh = Mesh::with(
-        r#"
-        services.web.endpoints = [{ address = "@up" }]
-        routes = [{ service = "web" }]
-        [listeners.http.tls]
-        certificates = [{ certificate = "site.pem", key = "site.key" }]
-        "#,
-    )
-    .at("up", up)
-    .file("site.pem", first.pem.as_str())
-    .file("site.key", first.key.as_str())
-    .start()
-    .await;
+    let mesh = Mesh::to(&up).tls(&first).start().await;
     let shows = async |certificate: &Certificate| {
         certificate.connect(mesh.listener, "site.test", &[]).await.is_ok()
     };
@@ -243,21 +231,8 @@ async fn certificates_are_exchanged_at_the_next_handshake() {
 #[tokio::test]
 async fn a_certificate_may_come_before_its_key() {
     let (first, second) = (Certificate::of("site.test"), Certificate::of("site.test"));
-    let mesh = Mesh::with(
-        r#"
-        log.level = "info,proconsul::app=debug"
-        services.web.endpoints = [{ address = "@up" }]
-        routes = [{ service = "web" }]
-        [listeners.http.tls]
-        certificates = [{ certificate = "site.pem", key = "site.key" }]
-        "#,
-    )
-    .bare_log()
-    .at("up", Upstream::echo("up").await)
-    .file("site.pem", first.pem.as_str())
-    .file("site.key", first.key.as_str())
-    .start()
-    .await;
+    let builder = Mesh::to(&Upstream::echo("up").await).tls(&first).bare_log();
+    let mesh = builder.server("[log]\nlevel = \"info,proconsul::app=debug\"").start().await;
     mesh.replace("site.pem", &second.pem);
     mesh.logged(&["cannot be used", "is not the private key of"]).await;
     let report = mesh.reloaded_by(|| mesh.replace("site.key", &second.key)).await;
@@ -362,6 +337,16 @@ async fn what_is_not_changed_forgets_nothing() {
     .await;
     assert_eq!(endpoint(&mesh.status().await, "slow", 0)["requests_in_flight"], 1);
     assert_eq!(answered_by(&mesh).await, in_order[at + 2]);
+
+    // An endpoint that takes no requests for a while.
+    let address = endpoint(&mesh.status().await, "web", at)["address"].clone();
+    let with_weight = |weight| format!("address = {address}, weight = {weight} }}");
+    mesh.edit_and_wait(&format!("address = {address} }}"), &with_weight(0)).await;
+    assert_eq!(endpoint(&mesh.status().await, "web", 2), serde_json::Value::Null);
+    mesh.edit_and_wait("path = \"/slow\"", "path = \"/slow\", name = \"other\"").await;
+    mesh.edit_and_wait(&with_weight(0), &with_weight(1)).await;
+    let back = endpoint(&mesh.status().await, "web", at);
+    assert!(back["address"] == address && back["latency_us"].as_u64() > Some(0), "{back:#}");
 }
 
 #[tokio::test]
