@@ -41,7 +41,7 @@ use crate::telemetry::{Metrics, log};
 const MAX_WAITING_RELOADS: usize = 16;
 
 /// How long a new process waits for the old one to let go of the admin address.
-const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         access_log: ArcSwapOption::empty(),
     });
     let hosts = plugin_hosts(&config, &metrics)?;
-    let registry = registry::start(&config)?;
+    let registry = registry::start(&config, options.upgrade, &metrics)?;
     let (traffic, reports) = TrafficInbox::new(metrics.traffic_reports_dropped());
     let (tell_plan, plan) = watch::channel(Arc::default());
     let max_concurrent = config.health.max_concurrent;
@@ -136,7 +136,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let admin = Admin { metrics: metrics.clone(), status, reload, phase };
         start_admin(address, admin, options.upgrade)?;
     }
-    drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
+    let phases = server.watch_execution_phase();
+    drain::start(phases, tell_phase, metrics, registry, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
     match options.upgrade {
         true => upgrade::ask_to_hand_over(&config.server),

@@ -343,10 +343,6 @@ impl World {
         &self.names
     }
 
-    pub(super) fn names(&self) -> &Names {
-        &self.names
-    }
-
     /// When the next name is due.
     pub(super) fn names_due(&self) -> Option<Instant> {
         self.names.next()

@@ -111,6 +111,7 @@ impl Writer {
             }
         }
         self.end(commit).await;
+        self.shared.store.close().await;
     }
 
     /// Waits for something to do.

@@ -71,6 +71,8 @@ impl Store for Memory {
             error: "it is kept in memory alone: name a file as `[registry] store` first".to_owned(),
         })
     }
+
+    async fn close(&self) {}
 }
 
 impl Tables {

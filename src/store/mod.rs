@@ -4,6 +4,7 @@
 //! decided before it gets here. Only here is a database driver named.
 
 mod form;
+mod heir;
 mod memory;
 mod sqlite;
 mod words;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+pub use heir::Heir;
 pub use memory::Memory;
 pub use sqlite::{Contents, Sqlite, restore};
 
@@ -39,6 +41,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes a copy of everything to a new file, while the store is in use.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Lets go of what the store is kept in, when what is under way is done. Nothing is written after.
+    async fn close(&self);
 }
 
 /// What a store held when the process began.

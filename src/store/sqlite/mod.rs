@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sqlx::SqlitePool;
 
 pub use restore::{Contents, restore};
@@ -27,8 +28,8 @@ use lock::Lock;
 pub struct Sqlite {
     place: PathBuf,
     pool: SqlitePool,
-    /// Held as long as this is: nobody else writes here.
-    _lock: Lock,
+    /// Held until this is closed: nobody else writes here.
+    lock: Mutex<Option<Lock>>,
 }
 
 impl Sqlite {
@@ -39,12 +40,18 @@ impl Sqlite {
         let lock = Lock::take(place, patience).await?;
         let pool = open::pool(place).await?;
         schema::migrate(&pool, place).await?;
-        Ok(Self { place: place.to_owned(), pool, _lock: lock })
+        Ok(Self { place: place.to_owned(), pool, lock: Mutex::new(Some(lock)) })
     }
 
-    /// Lets go of the file, when what is under way is done.
-    pub async fn close(&self) {
-        self.pool.close().await;
+    /// What the file holds, whoever has it; nothing if it is not there.
+    pub(super) async fn peek(place: &Path) -> Result<Ground, StoreError> {
+        if !place.exists() {
+            return Ok(Ground::default());
+        }
+        let pool = open::pool(place).await?;
+        let ground = read::ground(&pool, place).await;
+        pool.close().await;
+        ground
     }
 }
 
@@ -69,6 +76,11 @@ impl Store for Sqlite {
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         backup::write(&self.pool, to).await
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+        self.lock.lock().take();
     }
 }
 
