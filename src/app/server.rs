@@ -232,7 +232,7 @@ fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunEr
         upgrade_sock_connect_accept_max_retries: Some(30),
         upstream_keepalive_pool_size: config.server.upstream_pool_size,
         max_retries: MAX_TRIES,
-        // Tokio's timers for all: of a request's four, pingora's cost 1 000 instructions each.
+        // Tokio's timers for all: pingora's cost 1 000 instructions each, half as much again.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
         grace_period_seconds: Some(drain_seconds),
         graceful_shutdown_timeout_seconds: Some(1),

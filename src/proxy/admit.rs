@@ -12,11 +12,13 @@ use super::glance::Glance;
 use super::reject::Rejection;
 use crate::config::ListenerLimits;
 
-/// Checks a request's header. `raw` is the header as it came, empty for HTTP/2.
+/// Checks a request's header. `raw` is the header as it came, empty for HTTP/2. A host that is known
+/// was admitted before.
 pub(super) fn admit(
     header: &RequestHeader,
     seen: &Glance<'_>,
     raw: &[u8],
+    host_is_known: bool,
     limits: &ListenerLimits,
 ) -> Result<(), Rejection> {
     let uri_bytes = header.raw_path().len();
@@ -30,7 +32,7 @@ pub(super) fn admit(
         });
     }
     if header.version <= Version::HTTP_11 {
-        admit_http1(header, seen, raw, limits)?;
+        admit_http1(header, seen, raw, host_is_known, limits)?;
     }
     if has_dot_segments(header.uri.path()) {
         return Err(Rejection::Malformed("the path has `.` or `..` segments"));
@@ -42,6 +44,7 @@ fn admit_http1(
     header: &RequestHeader,
     seen: &Glance<'_>,
     raw: &[u8],
+    host_is_known: bool,
     limits: &ListenerLimits,
 ) -> Result<(), Rejection> {
     if raw.len() > limits.max_header_bytes {
@@ -50,7 +53,7 @@ fn admit_http1(
             limit: limits.max_header_bytes,
         });
     }
-    if memchr::memchr_iter(b'\n', raw).any(|at| at == 0 || raw[at - 1] != b'\r') {
+    if has_bare_lf(raw) {
         return Err(Rejection::Malformed("a line ends in LF without CR"));
     }
     if seen.has_hop
@@ -76,6 +79,7 @@ fn admit_http1(
     match seen.host.first {
         Some(_) if seen.host.count > 1 => Err(Rejection::Malformed("more than one Host")),
         None if header.version == Version::HTTP_11 => Err(Rejection::Malformed("no Host")),
+        Some(_) if host_is_known => Ok(()),
         Some(host) if !host.as_bytes().iter().all(|&byte| IN_HOST[usize::from(byte)]) => {
             Err(Rejection::Malformed("a Host that is no host"))
         }
@@ -100,6 +104,17 @@ static IN_HOST: [bool; 256] = {
     }
     table
 };
+
+/// Whether a line ends in LF alone. Without a way out of the loop, so that it is done in vectors.
+fn has_bare_lf(raw: &[u8]) -> bool {
+    let begins_with = raw.first() == Some(&b'\n');
+    let rest = raw.get(1..).unwrap_or_default();
+    let after_others = raw
+        .iter()
+        .zip(rest)
+        .fold(false, |seen, (before, byte)| seen | ((*byte == b'\n') & (*before != b'\r')));
+    begins_with | after_others
+}
 
 fn has_content_length(raw: &[u8]) -> bool {
     const NAME: &[u8] = b"content-length";
@@ -174,6 +189,15 @@ mod tests {
             ["close", "keep-alive", "Upgrade, HTTP2-Settings", "x-forwarded", "my-forwarded"]
         {
             assert!(!takes_ours(good.as_bytes()), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_line_feed_alone_is_found_anywhere() {
+        assert!(!has_bare_lf(b""));
+        assert!(!has_bare_lf(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        for bad in [&b"\n"[..], b"\nGET", b"a\n", b"a\r\n\n", b"a\r\r\nb\nc"] {
+            assert!(has_bare_lf(bad), "{:?}", bad.escape_ascii().to_string());
         }
     }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
+
 use super::client::Client;
+use super::connection::Connection;
 use super::pick::Placement;
 use super::reject::Rejection;
 use super::route::Route;
@@ -15,6 +18,8 @@ use crate::telemetry::metrics::RouteMetrics;
 pub type Context = Box<Inner>;
 
 pub struct Inner {
+    /// An HTTP/1.1 request's connection.
+    pub(super) connection: Option<Arc<Connection>>,
     pub(super) begun: Instant,
     /// Known once the request was admitted.
     pub(super) client: Option<Client>,
@@ -29,6 +34,10 @@ pub struct Inner {
     pub(super) has_hop: bool,
     /// The request has headers about where it came from that the proxy does not write.
     pub(super) has_claims: bool,
+    /// The request has a `tracestate`.
+    pub(super) has_tracestate: bool,
+    /// Host as the client wrote it, until it is stamped.
+    pub(super) host: Option<HeaderValue>,
     /// It asks to become a WebSocket, which may be silent for long.
     pub(super) wants_websocket: bool,
     /// The affinity key; 0 = none.
@@ -40,8 +49,9 @@ pub struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new() -> Context {
+    pub(super) fn new(connection: Option<Arc<Connection>>) -> Context {
         Box::new(Self {
+            connection,
             begun: Instant::now(),
             client: None,
             names: None,
@@ -52,6 +62,8 @@ impl Inner {
             has_hop: false,
             wants_websocket: false,
             has_claims: false,
+            has_tracestate: false,
+            host: None,
             key: 0,
             placement: Placement::default(),
             body_limit: None,
@@ -99,7 +111,7 @@ mod tests {
     fn whatever_ends_a_request_counts_it_out_once() {
         let metrics = Metrics::new();
         let unrouted = metrics.route("", "");
-        let mut context = Inner::new();
+        let mut context = Inner::new(None);
         context.enter_unrouted(unrouted.clone());
         assert_eq!(unrouted.in_flight.get(), 1);
         context.leave();
@@ -107,7 +119,7 @@ mod tests {
         assert_eq!(unrouted.in_flight.get(), 0);
 
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut context = Inner::new();
+            let mut context = Inner::new(None);
             context.enter_unrouted(unrouted.clone());
             panic!("as a request might");
         }));

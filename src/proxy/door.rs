@@ -1,29 +1,40 @@
-//! The way in: a listener's time-outs, set before pingora reads the first byte.
+//! The way in: a connection from its first byte to its last, and a listener's time-outs on it.
 //!
 //! A request's header has to arrive whole within the keep-alive wait and the header time-out
 //! together; a client that drips it is cut off (slowloris).
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use async_trait::async_trait;
-use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
-use pingora_core::protocols::Stream;
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
+};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
+use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use prometheus::IntCounter;
 
-use super::gateway::{Gateway, whole_seconds};
-use crate::config::Listener;
-use crate::telemetry::clock::coarse_ms;
+use super::connection::{Connection, awaiting};
+use super::gateway::Gateway;
+use super::patience::{Alarm, Wait};
+use crate::config::{Listener, ListenerLimits};
+
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Keep-alive, with no time-out of pingora's: the door has its own.
+const KEEP_ALIVE: Option<u64> = Some(0);
+
+/// Pingora's work on one request.
+type Request<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
 
 /// A listener's application.
 pub struct Door {
@@ -31,26 +42,6 @@ pub struct Door {
     listener: Arc<ArcSwap<Listener>>,
     options: HttpServerOptions,
     slow_clients: IntCounter,
-}
-
-thread_local! {
-    /// Set while a request is polled, when its header has arrived.
-    static HEADER_ARRIVED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// How far a request's header is.
-enum Header {
-    /// Not whole yet. Each piece that comes stirs the connection, which is when its age is looked at;
-    /// between two pieces pingora's own time-out waits. So no request pays for a timer here.
-    Awaited {
-        since_ms: u32,
-    },
-    Arrived,
-}
-
-/// Notes that the request being polled on this thread has its header.
-pub(super) fn header_arrived() {
-    HEADER_ARRIVED.set(true);
 }
 
 impl Door {
@@ -70,35 +61,129 @@ impl Door {
         let proxy = Arc::new(http_proxy(conf, gateway));
         Self { proxy, listener, options, slow_clients }
     }
+
+    /// An HTTP/1.1 connection to its end. Pingora has such a loop too; this one needs no box and no
+    /// timer a request, and remembers the connection.
+    async fn serve_http1(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let connection = Arc::new(Connection::default());
+        let mut listener = Cache::new(&*self.listener);
+        let mut alarm = Alarm::new();
+        let mut next = (stream, None);
+        loop {
+            let limits = &listener.load().limits;
+            let wait = Wait::new(limits);
+            let request = self.begin(next, limits, shutdown);
+            match self.in_time(request, wait, &connection, &mut alarm).await {
+                Some(reused) => next = reused.consume(),
+                None => return,
+            }
+        }
+    }
+
+    /// Begins a request of an HTTP/1.1 connection, which is new or comes with its settings.
+    fn begin<'a>(
+        &'a self,
+        (stream, settings): (Stream, Option<HttpPersistentSettings>),
+        limits: &ListenerLimits,
+        shutdown: &'a ShutdownWatch,
+    ) -> Request<'a> {
+        let mut session = ServerSession::new_http1(stream);
+        let keeps_alive = match settings {
+            Some(settings) => {
+                settings.apply_to_session(&mut session);
+                session.get_keepalive().is_some()
+            }
+            None => {
+                session.set_keepalive_reuses_remaining(self.options.keepalive_request_limit);
+                true
+            }
+        };
+        session.set_read_timeout(Some(limits.header_timeout));
+        session.set_pipelining_enabled(true); // else a client's next request is dropped
+        if keeps_alive && !*shutdown.borrow() {
+            session.set_keepalive(KEEP_ALIVE);
+        }
+        self.proxy.process_new_http(session, shutdown)
+    }
+
+    /// A request to its end, unless its header does not come in time. Returns the connection when
+    /// another request may follow.
+    fn in_time<'a>(
+        &'a self,
+        mut request: Request<'a>,
+        mut wait: Wait,
+        connection: &'a Arc<Connection>,
+        alarm: &'a mut Alarm,
+    ) -> impl Future<Output = Option<ReusedHttpStream>> + Send + 'a {
+        let (mut header_is_here, mut is_first_look) = (false, true);
+        poll_fn(move |context| {
+            if header_is_here {
+                return request.as_mut().poll(context);
+            }
+            if !std::mem::take(&mut is_first_look) {
+                wait.stir(alarm);
+            }
+            let progress;
+            (progress, header_is_here) = awaiting(connection, || request.as_mut().poll(context));
+            if header_is_here || progress.is_ready() {
+                return progress;
+            }
+            let late = ready!(wait.goes_on(alarm, context));
+            self.slow_clients.inc_by(late.stirred.into());
+            Poll::Ready(None)
+        })
+    }
+
+    /// An HTTP/2 connection to its end. Until its first request begins, pingora waits without a
+    /// bound for HTTP/2's own greeting.
+    async fn serve_http2(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) {
+        let visit = Arc::new(Visit { door: self.clone(), begun: AtomicBool::new(false) });
+        let mut connection = visit.process_new(stream, shutdown);
+        let mut late = pin!(tokio::time::sleep(self.patience()));
+        poll_fn(|context| {
+            let progress = connection.as_mut().poll(context).map(drop);
+            if progress.is_ready() || visit.begun.load(Ordering::Relaxed) {
+                return progress;
+            }
+            late.as_mut().poll(context).map(|()| self.slow_clients.inc())
+        })
+        .await;
+    }
+
+    /// Whether the client speaks HTTP/2; `None` when it does not say in time, or leaves.
+    async fn speaks_http2(&self, stream: &mut Stream) -> Option<bool> {
+        if stream.get_ssl_digest().is_some() || !self.options.h2c {
+            return Some(matches!(stream.selected_alpn_proto(), Some(ALPN::H2)));
+        }
+        let mut begin = [0; HTTP2_PREFACE.len()];
+        let peeked = tokio::time::timeout(self.patience(), stream.try_peek(&mut begin)).await;
+        match peeked {
+            Ok(peeked) => peeked.ok().map(|_| begin == HTTP2_PREFACE),
+            Err(_) => {
+                self.slow_clients.inc();
+                None
+            }
+        }
+    }
+
+    fn patience(&self) -> std::time::Duration {
+        let limits = &self.listener.load().limits;
+        limits.keepalive_timeout + limits.header_timeout
+    }
 }
 
 #[async_trait]
 impl ServerApp for Door {
-    /// One connection to its end. Until its first request begins, pingora waits without a bound
-    /// for the bytes that tell HTTP/2 from HTTP/1.1, and for HTTP/2's own greeting.
     async fn process_new(
         self: &Arc<Self>,
-        stream: Stream,
+        mut stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let visit = Arc::new(Visit { door: self.clone(), begun: AtomicBool::new(false) });
-        let patience = {
-            let limits = self.listener.load().limits;
-            limits.keepalive_timeout + limits.header_timeout
-        };
-        let mut connection = visit.process_new(stream, shutdown);
-        let mut late = pin!(tokio::time::sleep(patience));
-        poll_fn(|cx| {
-            let progress = connection.as_mut().poll(cx);
-            if progress.is_ready() || visit.begun.load(Ordering::Relaxed) {
-                return progress;
-            }
-            late.as_mut().poll(cx).map(|()| {
-                self.slow_clients.inc();
-                None
-            })
-        })
-        .await
+        match self.speaks_http2(&mut stream).await? {
+            true => self.serve_http2(stream, shutdown).await,
+            false => self.serve_http1(stream, shutdown).await,
+        }
+        None
     }
 
     /// Nothing: pingora would close idle connections at once, and a request that is just on its
@@ -107,7 +192,7 @@ impl ServerApp for Door {
     async fn cleanup(&self) {}
 }
 
-/// One connection's time at the door.
+/// An HTTP/2 connection's time at the door.
 struct Visit {
     door: Arc<Door>,
     /// A request began: from here on each has its own time-outs.
@@ -118,42 +203,11 @@ struct Visit {
 impl HttpServerApp for Visit {
     async fn process_new_http(
         self: &Arc<Self>,
-        mut session: ServerSession,
+        session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         self.begun.store(true, Ordering::Relaxed);
-        let door = &*self.door;
-        let limits = door.listener.load().limits;
-        session.set_read_timeout(Some(limits.header_timeout));
-        session.set_pipelining_enabled(true); // else a client's next request is dropped
-        if session.get_keepalive().is_some() && !*shutdown.borrow() {
-            session.set_keepalive(Some(whole_seconds(limits.keepalive_timeout)));
-        }
-        let mut request = door.proxy.process_new_http(session, shutdown);
-        let patience = limits.keepalive_timeout + limits.header_timeout;
-        let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-        let mut header = Header::Awaited { since_ms: coarse_ms() };
-        poll_fn(|cx| {
-            HEADER_ARRIVED.set(false);
-            let progress = request.as_mut().poll(cx);
-            if progress.is_ready() || matches!(header, Header::Arrived) {
-                return progress;
-            }
-            if HEADER_ARRIVED.get() {
-                header = Header::Arrived;
-            }
-            match &header {
-                Header::Arrived => Poll::Pending,
-                Header::Awaited { since_ms }
-                    if coarse_ms().wrapping_sub(*since_ms) > patience_ms =>
-                {
-                    door.slow_clients.inc();
-                    Poll::Ready(None)
-                }
-                Header::Awaited { .. } => Poll::Pending,
-            }
-        })
-        .await
+        self.door.proxy.process_new_http(session, shutdown).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {

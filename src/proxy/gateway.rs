@@ -1,17 +1,16 @@
 //! The phases of a request, in their order. Each gathers facts, asks, and acts.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Method, header};
-use pingora_core::ErrorType::{
-    self, ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
-    TLSHandshakeTimedout, WriteError, WriteTimedout,
-};
+use http::Method;
+use pingora_core::ErrorType::{self, HTTPStatus};
 use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_core::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -20,17 +19,19 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use super::admit::admit;
 use super::affinity;
 use super::client::Client;
+use super::connection::header_arrived;
 use super::context::{Context, Inner};
-use super::door::header_arrived;
 use super::edit;
 use super::forward;
 use super::glance::Glance;
+use super::hook::{at_once, failed, hook};
+use super::host::{bare_host, host_of, split_port};
 use super::observe::observe;
-use super::redirect::{location, split_port};
-use super::reject::{Rejection, respond};
+use super::redirect::redirect;
+use super::reject::{Rejection, explain, respond};
 use super::route::{Question, Route, RouteTable, Target};
 use super::service::{Service, Upstreams};
-use super::stamp::{Origin, stamp};
+use super::stamp::{Described, Origin, stamp};
 use super::trace::Names;
 use crate::balance::RequestFacts;
 use crate::config::Listener;
@@ -79,18 +80,26 @@ impl Gateway {
         context.has_hop = seen.has_hop;
         context.wants_websocket = seen.wants_websocket && header.method == Method::GET;
         context.has_claims = seen.has_claims;
+        context.has_tracestate = seen.has_tracestate;
+        context.host = seen.host.first.cloned();
         let client = Client::find(peer, &header.headers, &listener.trusted_proxies);
         context.client = Some(client);
-        admit(header, &seen, raw.as_deref().unwrap_or_default(), limits)?;
+        let connection = context.connection.clone();
+        // The host of a target with an authority is there and not in the header.
+        let connection = connection.filter(|_| header.uri.authority().is_none());
+        let known = connection.as_ref().and_then(|known| known.known_of(seen.host.first));
+        admit(header, &seen, raw.as_deref().unwrap_or_default(), known.is_some(), limits)?;
 
-        let lower;
-        let mut host = split_port(host_of(header)).0;
-        if host.bytes().any(|b| b.is_ascii_uppercase()) {
-            lower = host.to_ascii_lowercase();
-            host = &lower;
-        }
+        let fresh_host;
+        let host = match known {
+            Some(known) => &*known.bare_host,
+            None => {
+                fresh_host = bare_host(host_of(header));
+                &fresh_host
+            }
+        };
         let question = Question {
-            host: host.strip_suffix('.').unwrap_or(host),
+            host,
             path: header.uri.path(),
             method: &header.method,
             headers: &header.headers,
@@ -116,75 +125,73 @@ impl Gateway {
         }
     }
 
-    fn stamp(&self, session: &mut Session, context: &Inner) -> Result<()> {
-        let (Some(client), Some(names)) = (&context.client, &context.names) else { return Ok(()) };
-        let header = session.req_header();
-        let host = match header.headers.get(header::HOST) {
-            Some(host) => Some(host.clone()),
-            None => header.uri.authority().and_then(|authority| authority.as_str().parse().ok()),
-        };
-        let has_claims = context.has_claims;
-        let origin = Origin { client, names, scheme: self.scheme, host, has_claims };
-        stamp(session.req_header_mut(), &origin)
-    }
-
-    async fn redirect(&self, session: &mut Session, route: &Route) -> Result<bool> {
-        let Target::Redirect(rule) = &route.target else { return Ok(false) };
-        let header = session.req_header();
-        let path = String::from_utf8_lossy(header.raw_path());
-        let location = location(rule, self.scheme, host_of(header), &path);
-        let mut response = ResponseHeader::build(rule.status, Some(3))?;
-        response.insert_header(header::LOCATION, location)?;
-        response.insert_header(header::CONTENT_LENGTH, 0)?;
-        edit::response(&route.config.headers.response, &mut response)?;
-        session.write_response_header(Box::new(response), true).await?;
+    /// Answers what is not served.
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        context: &mut Inner,
+        rejection: Rejection,
+    ) -> Result<bool> {
+        if context.route.is_none() {
+            context.enter_unrouted(self.shared.unrouted.clone());
+        }
+        let names = context.names.as_ref().expect("a received request is named first");
+        context.rejection = Some(rejection.clone());
+        respond(session, &rejection, &names.request_id).await?;
         Ok(true)
     }
 
-    /// What a failure means to the client; `None` when nobody is there to be told.
-    fn explain(error: &Error, context: &Inner) -> Option<Rejection> {
-        if let Some(rejection) = &context.rejection {
-            return Some(rejection.clone());
-        }
-        let service = match context.route.as_ref().map(|route| &route.target) {
-            Some(Target::Service(service)) => Some(service.config.name.clone()),
+    /// Answers what is to be asked for elsewhere.
+    async fn redirect(&self, session: &mut Session, context: &Inner) -> Result<bool> {
+        let Some(route) = &context.route else { return Ok(false) };
+        let Target::Redirect(rule) = &route.target else { return Ok(false) };
+        redirect(session, rule, self.scheme, &route.config.headers.response).await?;
+        Ok(true)
+    }
+
+    fn stamp(&self, session: &mut Session, context: &mut Inner) -> Result<()> {
+        let Inner { connection, client, names, host, has_claims, has_tracestate, .. } = context;
+        let (Some(client), Some(names)) = (client, names) else { return Ok(()) };
+        let (has_claims, has_tracestate) = (*has_claims, *has_tracestate);
+        let header = session.req_header();
+        let host = host.take().or_else(|| header.uri.authority()?.as_str().parse().ok());
+        let describe = || Described::new(client.peer_ip, host.as_ref(), self.scheme);
+        let known = match (connection, &host) {
+            (Some(connection), Some(host)) => {
+                connection.learn(host, describe);
+                connection.known_of(Some(host))
+            }
             _ => None,
         };
-        match (error.esource(), error.etype(), service) {
-            (ErrorSource::Upstream, etype, Some(service)) => Some(match etype {
-                ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout => {
-                    Rejection::UpstreamLate(service)
-                }
-                _ if context.placement.connect_failures as usize >= context.placement.tries() => {
-                    Rejection::Unreachable(service)
-                }
-                _ => Rejection::UpstreamFailed(service),
-            }),
-            (ErrorSource::Downstream, ReadTimedout, _) => Some(Rejection::ClientLate),
-            (
-                ErrorSource::Downstream,
-                WriteError | WriteTimedout | ReadError | ConnectionClosed,
-                _,
-            ) => None,
-            (ErrorSource::Downstream, HTTPStatus(_) | ErrorType::InvalidHTTPHeader, _) => {
-                Some(Rejection::Malformed("the request cannot be read"))
+        let fresh;
+        let described = match known {
+            Some(known) => &known.described,
+            None => {
+                fresh = describe();
+                &fresh
             }
-            (ErrorSource::Downstream, _, _) => {
-                Some(Rejection::Malformed("the request's body cannot be read"))
-            }
-            _ => Some(Rejection::Internal),
-        }
+        };
+        let scheme = self.scheme;
+        let origin = Origin { client, names, scheme, host, described, has_claims, has_tracestate };
+        stamp(session.req_header_mut(), origin)
     }
 }
 
-/// The host that a request is for, as the client wrote it; empty when it named none.
-pub(super) fn host_of(header: &RequestHeader) -> &str {
-    match header.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => {
-            header.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+/// A response's header came.
+fn answered(response: &mut ResponseHeader, context: &mut Inner) -> Result<()> {
+    edit::strip_hop(response);
+    let Inner { route, upstreams, placement, .. } = context;
+    if let (Some(route), Some(upstreams)) = (route, upstreams)
+        && let Target::Service(service) = &route.target
+    {
+        placement.answered(service, upstreams, response.status.as_u16());
+        if let Some(notice) = placement.index().and_then(|index| upstreams.notice(index)) {
+            notice.add_to(response)?;
         }
+        edit::response(&service.config.headers.response, response)?;
+        edit::response(&route.config.headers.response, response)?;
     }
+    Ok(())
 }
 
 /// A request's route, service and endpoints; it has them once it was received.
@@ -211,36 +218,78 @@ impl ProxyHttp for Gateway {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        header_arrived();
-        Inner::new()
+        Inner::new(header_arrived())
     }
 
     /// No modules: pingora's default adds compression to every request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     // Phase 1: the header is here.
-    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
-        if let Err(rejection) = self.receive(session, context) {
-            if context.route.is_none() {
-                context.enter_unrouted(self.shared.unrouted.clone());
+    hook! {
+        fn request_filter<'s, 'a, 'c>(
+            &'s self,
+            session: &'a mut Session,
+            context: &'c mut Context,
+        ) -> Result<bool> {
+            if let Err(rejection) = self.receive(session, context) {
+                return Box::pin(self.refuse(session, context, rejection));
             }
-            let names = context.names.as_ref().expect("a received request is named first");
-            let id = names.request_id.clone();
-            context.rejection = Some(rejection.clone());
-            respond(session, &rejection, &id).await?;
-            return Ok(true);
+            if let Some(Target::Redirect(_)) = context.route.as_ref().map(|route| &route.target) {
+                return Box::pin(self.redirect(session, context));
+            }
+            if context.wants_websocket {
+                session.set_read_timeout(Some(WEBSOCKET_IDLE));
+            }
+            match self.stamp(session, context) {
+                Ok(()) => at_once!(Ok(false)),
+                Err(error) => failed(error),
+            }
         }
-        match context.route.clone() {
-            Some(route) => match &route.target {
-                Target::Redirect(_) => self.redirect(session, &route).await,
-                Target::Service(_) => {
-                    if context.wants_websocket {
-                        session.set_read_timeout(Some(WEBSOCKET_IDLE));
-                    }
-                    self.stamp(session, context).map(|()| false)
-                }
-            },
-            None => Ok(false),
+    }
+
+    // Nothing, as are the three others below; pingora's own nothing is an allocation each.
+    hook! {
+        fn early_request_filter<'s, 'a, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            _context: &'c mut Context,
+        ) -> Result<()> {
+            at_once!(Ok(()))
+        }
+    }
+
+    hook! {
+        fn proxy_upstream_filter<'s, 'a, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            _context: &'c mut Context,
+        ) -> Result<bool> {
+            at_once!(Ok(true))
+        }
+    }
+
+    hook! {
+        fn connected_to_upstream<'s, 'a, 'p, 'd, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            _reused: bool,
+            _peer: &'p HttpPeer,
+            _fd: RawFd,
+            _digest: Option<&'d Digest>,
+            _context: &'c mut Context,
+        ) -> Result<()> {
+            at_once!(Ok(()))
+        }
+    }
+
+    hook! {
+        fn upstream_response_filter<'s, 'a, 'r, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            _response: &'r mut ResponseHeader,
+            _context: &'c mut Context,
+        ) -> Result<()> {
+            at_once!(Ok(()))
         }
     }
 
@@ -250,7 +299,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         context: &mut Context,
     ) -> Result<Box<HttpPeer>> {
-        let client = context.client;
+        let (client, begun) = (context.client, context.begun);
         let Inner { route, upstreams, placement, key, has_hop, wants_websocket, rejection, .. } =
             &mut **context;
         let (Some(route), Some(upstreams)) = (route, upstreams) else {
@@ -260,7 +309,7 @@ impl ProxyHttp for Gateway {
             return Error::e_explain(ErrorType::InternalError, "a redirect has no upstream");
         };
         let header = session.req_header();
-        match placement.pick(service, upstreams, *key, &|| facts(header, client)) {
+        match placement.pick(service, upstreams, *key, begun, &|| facts(header, client)) {
             Ok(index) => {
                 let mut peer = Box::new(upstreams.peer(index).clone());
                 if *wants_websocket {
@@ -315,55 +364,55 @@ impl ProxyHttp for Gateway {
     }
 
     // Phase 3: the request as the upstream sees it.
-    async fn upstream_request_filter(
-        &self,
-        _session: &mut Session,
-        request: &mut RequestHeader,
-        context: &mut Context,
-    ) -> Result<()> {
-        let Some((route, service, _)) = placed(context) else { return Ok(()) };
-        forward::prepare(request, route, &service.config)
+    hook! {
+        fn upstream_request_filter<'s, 'a, 'r, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            request: &'r mut RequestHeader,
+            context: &'c mut Context,
+        ) -> Result<()> {
+            let Some((route, service, _)) = placed(context) else { return at_once!(Ok(())) };
+            match forward::prepare(request, route, &service.config) {
+                Ok(()) => at_once!(Ok(())),
+                Err(error) => failed(error),
+            }
+        }
     }
 
     // Phase 4: the request's body, piece by piece.
-    async fn request_body_filter(
-        &self,
-        _session: &mut Session,
-        body: &mut Option<Bytes>,
-        _end: bool,
-        context: &mut Context,
-    ) -> Result<()> {
-        let Some(piece) = body else { return Ok(()) };
-        context.body_bytes += piece.len() as u64;
-        match context.body_limit {
-            Some(limit) if context.body_bytes > limit => {
-                context.rejection = Some(Rejection::BodyTooLarge { limit });
-                Error::e_explain(HTTPStatus(413), "the body is larger than it may be")
+    hook! {
+        fn request_body_filter<'s, 'a, 'b, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            body: &'b mut Option<Bytes>,
+            _end: bool,
+            context: &'c mut Context,
+        ) -> Result<()> {
+            let Some(piece) = body else { return at_once!(Ok(())) };
+            context.body_bytes += piece.len() as u64;
+            match context.body_limit {
+                Some(limit) if context.body_bytes > limit => {
+                    context.rejection = Some(Rejection::BodyTooLarge { limit });
+                    failed(Error::explain(HTTPStatus(413), "the body is larger than it may be"))
+                }
+                _ => at_once!(Ok(())),
             }
-            _ => Ok(()),
         }
     }
 
     // Phase 5: the response's header.
-    async fn response_filter(
-        &self,
-        _session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut Context,
-    ) -> Result<()> {
-        edit::strip_hop(response);
-        let Inner { route, upstreams, placement, .. } = &mut **context;
-        if let (Some(route), Some(upstreams)) = (route, upstreams)
-            && let Target::Service(service) = &route.target
-        {
-            placement.answered(service, upstreams, response.status.as_u16());
-            if let Some(notice) = placement.index().and_then(|index| upstreams.notice(index)) {
-                notice.add_to(response)?;
+    hook! {
+        fn response_filter<'s, 'a, 'r, 'c>(
+            &'s self,
+            _session: &'a mut Session,
+            response: &'r mut ResponseHeader,
+            context: &'c mut Context,
+        ) -> Result<()> {
+            match answered(response, context) {
+                Ok(()) => at_once!(Ok(())),
+                Err(error) => failed(error),
             }
-            edit::response(&service.config.headers.response, response)?;
-            edit::response(&route.config.headers.response, response)?;
         }
-        Ok(())
     }
 
     // Phase 5b: it failed on the way. Pingora's own guard stays: only what is idempotent, and whose
@@ -401,7 +450,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
-        let rejection = Self::explain(error, context);
+        let rejection = explain(error, context);
         context.rejection.clone_from(&rejection);
         let code = rejection.as_ref().map_or(0, |rejection| rejection.status().as_u16());
         let unanswered = session.response_written().is_none();
@@ -416,13 +465,21 @@ impl ProxyHttp for Gateway {
     }
 
     // Phase 6: it has ended, one way or the other.
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
-        if let Some(error) = error {
-            let rejection = context.rejection.as_ref().map_or("", Rejection::code);
-            tracing::debug!(%error, rejection, "request failed");
+    hook! {
+        fn logging<'s, 'a, 'e, 'c>(
+            &'s self,
+            session: &'a mut Session,
+            error: Option<&'e Error>,
+            context: &'c mut Context,
+        ) -> () {
+            if let Some(error) = error {
+                let rejection = context.rejection.as_ref().map_or("", Rejection::code);
+                tracing::debug!(%error, rejection, "request failed");
+            }
+            observe(&self.shared, session, context);
+            context.placement.leave();
+            at_once!(())
         }
-        observe(&self.shared, session, context);
-        context.placement.leave();
     }
 
     /// Failures are counted and in the access log; a line each would let clients fill the disk.
@@ -439,9 +496,4 @@ impl ProxyHttp for Gateway {
     ) -> bool {
         true
     }
-}
-
-/// Rounded up to what pingora's keep-alive takes.
-pub(super) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

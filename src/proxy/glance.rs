@@ -12,6 +12,7 @@ pub(super) struct Glance<'a> {
     pub transfer_encoding: Line<'a>,
     pub request_id: Option<&'a HeaderValue>,
     pub traceparent: Option<&'a HeaderValue>,
+    pub has_tracestate: bool,
     /// There are headers that concern this connection alone (RFC 9110, section 7.6.1).
     pub has_hop: bool,
     /// It asks to become a WebSocket.
@@ -60,6 +61,7 @@ impl<'a> Glance<'a> {
                 }
                 "x-request-id" => _ = seen.request_id.get_or_insert(value),
                 "traceparent" => _ = seen.traceparent.get_or_insert(value),
+                "tracestate" => seen.has_tracestate = true,
                 "connection"
                 | "keep-alive"
                 | "proxy-connection"

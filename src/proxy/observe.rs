@@ -44,7 +44,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         trace_id: context.names.as_ref().map_or("", |names| names.trace_id()),
         client_ip: &client_ip,
         method: header.method.as_str(),
-        host: super::gateway::host_of(header),
+        host: super::host::host_of(header),
         path: &String::from_utf8_lossy(header.raw_path()),
         protocol: match header.version {
             http::Version::HTTP_2 => "HTTP/2",

@@ -47,12 +47,14 @@ impl Drop for Placement {
 }
 
 impl Placement {
-    /// Picks an endpoint for the next try and counts the request in.
+    /// Picks an endpoint for the next try and counts the request in. The first try began with the
+    /// request itself, `begun`: nothing that takes time comes between.
     pub(super) fn pick(
         &mut self,
         service: &Service,
         upstreams: &Upstreams,
         key: u64,
+        begun: Instant,
         request: &dyn Fn() -> RequestFacts,
     ) -> Result<usize, Rejection> {
         if let (true, Some(current)) = (std::mem::take(&mut self.again), &mut self.current) {
@@ -74,7 +76,7 @@ impl Placement {
         self.tried.add(choice.index);
         let state = upstreams.set.members()[choice.index].state.clone();
         state.enter();
-        let begun = Instant::now();
+        let begun = if self.tries() == 1 { begun } else { Instant::now() };
         self.current = Some(Current { index: choice.index, state, begun, answered: false });
         Ok(choice.index)
     }

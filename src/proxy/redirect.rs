@@ -1,10 +1,34 @@
-//! Where a redirect points to.
+//! Answering with a redirect, and where it points to.
 
-use crate::config::Redirect;
+use http::header;
+use pingora_core::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::edit;
+use super::host::{host_of, split_port};
+use crate::config::{HeaderEdit, Redirect};
+
+/// Answers a request that came by `scheme` with a redirect, edited as its route says.
+pub(super) async fn redirect(
+    session: &mut Session,
+    rule: &Redirect,
+    scheme: &str,
+    edits: &HeaderEdit,
+) -> Result<()> {
+    let header = session.req_header();
+    let path = String::from_utf8_lossy(header.raw_path());
+    let location = location(rule, scheme, host_of(header), &path);
+    let mut response = ResponseHeader::build(rule.status, Some(3))?;
+    response.insert_header(header::LOCATION, location)?;
+    response.insert_header(header::CONTENT_LENGTH, 0)?;
+    edit::response(edits, &mut response)?;
+    session.write_response_header(Box::new(response), true).await
+}
 
 /// The `Location` for a request to `scheme://host` `path_and_query`. `host` is as the client wrote
 /// it, with its port if it named one.
-pub(super) fn location(rule: &Redirect, scheme: &str, host: &str, path_and_query: &str) -> String {
+fn location(rule: &Redirect, scheme: &str, host: &str, path_and_query: &str) -> String {
     let Redirect { status: _, scheme: new_scheme, host: new_host, port, path } = rule;
     let scheme = new_scheme.as_deref().unwrap_or(scheme);
     let (bare_host, _) = split_port(host);
@@ -24,16 +48,6 @@ pub(super) fn location(rule: &Redirect, scheme: &str, host: &str, path_and_query
         None => path_and_query.to_owned(),
     };
     format!("{scheme}://{authority}{path}")
-}
-
-/// Host and port of an authority; brackets stay with an IPv6 address.
-pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match memchr::memrchr2(b':', b']', authority.as_bytes()) {
-        Some(at) if authority.as_bytes()[at] == b':' => {
-            (&authority[..at], Some(&authority[at + 1..]))
-        }
-        _ => (authority, None),
-    }
 }
 
 #[cfg(test)]

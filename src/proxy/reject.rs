@@ -3,10 +3,17 @@
 use std::borrow::Cow;
 
 use http::{HeaderValue, StatusCode, header};
+use pingora_core::ErrorType::{
+    self, ConnectTimedout, ConnectionClosed, HTTPStatus, ReadError, ReadTimedout,
+    TLSHandshakeTimedout, WriteError, WriteTimedout,
+};
+use pingora_core::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use serde_json::json;
 
+use super::context::Inner;
+use super::route::Target;
 use crate::model::ServiceName;
 
 /// Why a request is not served.
@@ -131,6 +138,39 @@ impl Rejection {
             | Rejection::UpstreamFailed(_)
             | Rejection::UpstreamLate(_) => false,
         }
+    }
+}
+
+/// What a failure means to the client; `None` when nobody is there to be told.
+pub(super) fn explain(error: &Error, context: &Inner) -> Option<Rejection> {
+    if let Some(rejection) = &context.rejection {
+        return Some(rejection.clone());
+    }
+    let service = match context.route.as_ref().map(|route| &route.target) {
+        Some(Target::Service(service)) => Some(service.config.name.clone()),
+        _ => None,
+    };
+    match (error.esource(), error.etype(), service) {
+        (ErrorSource::Upstream, etype, Some(service)) => Some(match etype {
+            ConnectTimedout | ReadTimedout | WriteTimedout | TLSHandshakeTimedout => {
+                Rejection::UpstreamLate(service)
+            }
+            _ if context.placement.connect_failures as usize >= context.placement.tries() => {
+                Rejection::Unreachable(service)
+            }
+            _ => Rejection::UpstreamFailed(service),
+        }),
+        (ErrorSource::Downstream, ReadTimedout, _) => Some(Rejection::ClientLate),
+        (ErrorSource::Downstream, WriteError | WriteTimedout | ReadError | ConnectionClosed, _) => {
+            None
+        }
+        (ErrorSource::Downstream, HTTPStatus(_) | ErrorType::InvalidHTTPHeader, _) => {
+            Some(Rejection::Malformed("the request cannot be read"))
+        }
+        (ErrorSource::Downstream, _, _) => {
+            Some(Rejection::Malformed("the request's body cannot be read"))
+        }
+        _ => Some(Rejection::Internal),
     }
 }
 

@@ -36,12 +36,24 @@ pub(super) struct Origin<'a> {
     pub scheme: &'static str,
     /// Host as the client wrote it.
     pub host: Option<HeaderValue>,
+    /// This hop in words.
+    pub described: &'a Described,
     /// There are [other claims](super::glance::is_claim) about where it came from.
     pub has_claims: bool,
+    /// There is a `tracestate`.
+    pub has_tracestate: bool,
+}
+
+/// This hop as headers say it: the same for all requests of a connection for one host.
+pub(super) struct Described {
+    /// The peer's address.
+    peer: HeaderValue,
+    /// The `Forwarded` element.
+    forwarded: HeaderValue,
 }
 
 /// Stamps a request.
-pub(super) fn stamp(request: &mut RequestHeader, origin: &Origin<'_>) -> Result<()> {
+pub(super) fn stamp(request: &mut RequestHeader, origin: Origin<'_>) -> Result<()> {
     if origin.has_claims && !origin.client.peer_is_trusted {
         drop_claims(request);
     }
@@ -94,65 +106,70 @@ fn nothing() -> Parts {
 }
 
 /// Continues what a trusted peer says, and begins anew where a stranger does.
-fn write_headers(headers: &mut HeaderMap, origin: &Origin<'_>) {
-    let Origin { client: Client { peer_is_trusted, .. }, names, scheme, host, has_claims: _ } =
-        origin;
-    let (mut peer, mut forwarded) = describe(origin);
+fn write_headers(headers: &mut HeaderMap, origin: Origin<'_>) {
+    let Origin { client, names, scheme, host, described, has_claims: _, has_tracestate } = origin;
     let (mut says_proto, mut says_host) = (false, false);
-    if *peer_is_trusted {
-        peer = continued(headers, &X_FORWARDED_FOR, peer);
-        forwarded = continued(headers, &FORWARDED, forwarded);
+    let (peer, forwarded) = if client.peer_is_trusted {
         says_proto = headers.contains_key(X_FORWARDED_PROTO);
         says_host = headers.contains_key(X_FORWARDED_HOST);
-    }
-    headers.insert(X_FORWARDED_FOR, value(peer));
-    headers.insert(FORWARDED, value(forwarded));
+        (
+            continued(headers, &X_FORWARDED_FOR, &described.peer),
+            continued(headers, &FORWARDED, &described.forwarded),
+        )
+    } else {
+        (described.peer.clone(), described.forwarded.clone())
+    };
+    headers.insert(X_FORWARDED_FOR, peer);
+    headers.insert(FORWARDED, forwarded);
     if !says_proto {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
     match host {
         _ if says_host => {}
-        Some(host) => _ = headers.insert(X_FORWARDED_HOST, host.clone()),
+        Some(host) => _ = headers.insert(X_FORWARDED_HOST, host),
         None => _ = headers.remove(X_FORWARDED_HOST),
     }
     headers.insert(REQUEST_ID, names.request_id.clone());
     if !names.continues_trace {
         headers.insert(TRACEPARENT, names.traceparent.clone());
-        headers.remove(TRACESTATE);
+        if has_tracestate {
+            headers.remove(TRACESTATE);
+        }
     }
 }
 
-/// The peer's address, and the `Forwarded` element for this hop: one buffer, cut in two.
-fn describe(origin: &Origin<'_>) -> (Bytes, Bytes) {
-    let Origin { client: Client { peer_ip, .. }, scheme, host, .. } = origin;
-    let mut text = BytesMut::with_capacity(160);
-    put_ip(&mut text, *peer_ip);
-    let peer = text.split();
-    text.put_slice(b"for=");
-    match peer_ip {
-        IpAddr::V4(_) => text.put_slice(&peer),
-        IpAddr::V6(_) => {
-            text.put_slice(b"\"[");
-            text.put_slice(&peer);
-            text.put_slice(b"]\"");
-        }
-    }
-    if let Some(host) = host {
-        let host = host.as_bytes();
-        let is_token = |b: &u8| b.is_ascii_alphanumeric() || *b == b'.' || *b == b'-';
-        text.put_slice(b";host=");
-        match host.iter().all(is_token) {
-            true => text.put_slice(host),
-            false => {
-                text.put_u8(b'"');
-                text.extend(host.iter().filter(|b| !matches!(b, b'"' | b'\\')));
-                text.put_u8(b'"');
+impl Described {
+    /// The hop from `peer_ip` that asked for `host`, by `scheme`.
+    pub(super) fn new(peer_ip: IpAddr, host: Option<&HeaderValue>, scheme: &str) -> Self {
+        let mut text = BytesMut::with_capacity(160);
+        put_ip(&mut text, peer_ip);
+        let peer = text.split();
+        text.put_slice(b"for=");
+        match peer_ip {
+            IpAddr::V4(_) => text.put_slice(&peer),
+            IpAddr::V6(_) => {
+                text.put_slice(b"\"[");
+                text.put_slice(&peer);
+                text.put_slice(b"]\"");
             }
         }
+        if let Some(host) = host {
+            let host = host.as_bytes();
+            let is_token = |b: &u8| b.is_ascii_alphanumeric() || *b == b'.' || *b == b'-';
+            text.put_slice(b";host=");
+            match host.iter().all(is_token) {
+                true => text.put_slice(host),
+                false => {
+                    text.put_u8(b'"');
+                    text.extend(host.iter().filter(|b| !matches!(b, b'"' | b'\\')));
+                    text.put_u8(b'"');
+                }
+            }
+        }
+        text.put_slice(b";proto=");
+        text.put_slice(scheme.as_bytes());
+        Self { peer: value(peer.freeze()), forwarded: value(text.freeze()) }
     }
-    text.put_slice(b";proto=");
-    text.put_slice(scheme.as_bytes());
-    (peer.freeze(), text.freeze())
 }
 
 fn put_ip(text: &mut BytesMut, ip: IpAddr) {
@@ -181,14 +198,14 @@ fn value(text: Bytes) -> HeaderValue {
 }
 
 /// The values that are there, and `last` after them.
-fn continued(headers: &HeaderMap, name: &HeaderName, last: Bytes) -> Bytes {
+fn continued(headers: &HeaderMap, name: &HeaderName, last: &HeaderValue) -> HeaderValue {
     let mut list = BytesMut::new();
     for line in headers.get_all(name) {
         list.extend_from_slice(line.as_bytes());
         list.extend_from_slice(b", ");
     }
-    list.extend_from_slice(&last);
-    list.freeze()
+    list.extend_from_slice(last.as_bytes());
+    value(list.freeze())
 }
 
 #[cfg(test)]
@@ -203,11 +220,14 @@ mod tests {
         }
         let ip = "2001:db8::1".parse().unwrap();
         let client = Client { ip, peer_ip: ip, peer_is_trusted: trusted };
-        let seen = Glance::at(&request.headers);
-        let (names, has_claims) = (Names::of(&Glance::default()), seen.has_claims);
+        let Glance { has_claims, has_tracestate, .. } = Glance::at(&request.headers);
+        let names = Names::of(&Glance::default());
         let host = Some(HeaderValue::from_static("a.example:80"));
-        let origin = Origin { client: &client, names: &names, scheme: "https", host, has_claims };
-        stamp(&mut request, &origin).unwrap();
+        let scheme = "https";
+        let described = &Described::new(ip, host.as_ref(), scheme);
+        let (client, names) = (&client, &names);
+        let origin = Origin { client, names, scheme, host, described, has_claims, has_tracestate };
+        stamp(&mut request, origin).unwrap();
         request
     }
 

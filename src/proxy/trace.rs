@@ -1,6 +1,6 @@
 //! Names for a request: its `X-Request-Id`, and its place in a W3C trace.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::glance::Glance;
@@ -48,20 +48,32 @@ impl Names {
     }
 }
 
-fn hex(into: &mut [u8], mut number: u64) {
-    for digit in into.iter_mut().rev() {
-        *digit = HEX[(number & 15) as usize];
-        number >>= 4;
-    }
+/// Sixteen digits, from the most significant on.
+fn hex(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    digits[..8].copy_from_slice(&eight_digits((number >> 32) as u32));
+    digits[8..].copy_from_slice(&eight_digits(number as u32));
+    digits
+}
+
+/// All eight at once: each digit's four bits are moved to a byte of their own, and become letters.
+fn eight_digits(number: u32) -> [u8; 8] {
+    let spread = u64::from(number);
+    let spread = (spread | spread << 16) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    let spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let above_nine = ((spread + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let to_letters = u64::from(b'a' - b'9' - 1);
+    (spread + 0x3030_3030_3030_3030 + above_nine * to_letters).to_be_bytes()
 }
 
 /// A new trace with a random id, sampled as nobody said otherwise.
 fn begin_trace() -> Bytes {
-    let mut value = BytesMut::from(&b"00-00000000000000000000000000000000-0000000000000000-01"[..]);
-    hex(&mut value[3..19], fastrand::u64(1..));
-    hex(&mut value[19..35], fastrand::u64(..));
-    hex(&mut value[36..52], fastrand::u64(1..));
-    value.freeze()
+    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
+    value[3..19].copy_from_slice(&hex(fastrand::u64(..).max(1)));
+    value[19..35].copy_from_slice(&hex(fastrand::u64(..)));
+    value[36..52].copy_from_slice(&hex(fastrand::u64(..).max(1)));
+    Bytes::from_owner(value) // one allocation, however many share it
 }
 
 fn header_value(text: Bytes) -> HeaderValue {
@@ -105,6 +117,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         Names::of(&Glance::at(&headers))
+    }
+
+    #[test]
+    fn digits_are_the_formatters() {
+        for number in [0, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX, 0x9a0f] {
+            let written = String::from_utf8(hex(number).to_vec()).unwrap();
+            assert_eq!(written, format!("{number:016x}"));
+        }
     }
 
     #[test]

@@ -320,3 +320,35 @@ async fn sizes_have_limits() {
         "body_too_large"
     );
 }
+
+#[tokio::test]
+async fn each_request_of_a_connection_is_for_its_own_host() {
+    let (one, two) = (Upstream::echo("one").await, Upstream::echo("two").await);
+    let mesh = Mesh::with(
+        r#"
+        services.one.endpoints = [{ address = "@one" }]
+        services.two.endpoints = [{ address = "@two" }]
+        routes = [
+            { service = "one", hosts = ["one.test"] },
+            { service = "two", hosts = ["two.test"] },
+        ]
+        "#,
+    )
+    .at("one", one)
+    .at("two", two)
+    .start()
+    .await;
+    let mut client = mesh.connect().await;
+    for host in ["one.test", "ONE.test:80", "two.test", "one.test", "two.test:80"] {
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+        let answer = client.answer().await;
+        let service = host[..3].to_ascii_lowercase();
+        assert_eq!(answer.json()["name"], service, "{host}");
+        assert_eq!(answer.seen("x-forwarded-host"), host);
+        let quote = if host.contains(':') { "\"" } else { "" };
+        let forwarded = format!("for=127.0.0.1;host={quote}{host}{quote};proto=http");
+        assert_eq!(answer.seen("forwarded"), forwarded);
+    }
+    client.send("GET / HTTP/1.1\r\nHost: one.test/../two\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 400);
+}
