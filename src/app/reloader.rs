@@ -128,7 +128,6 @@ impl Reloader {
         watch: &mut FileWatch,
     ) -> (Result<Changed, Vec<String>>, Duration) {
         let begun = Instant::now();
-        tracing::debug!(cause, "reading the configuration");
         let outcome = self.advance(world, watch).await;
         if let Err(reasons) = &outcome {
             tracing::debug!(cause, ?reasons, "this configuration cannot be used");
@@ -158,6 +157,7 @@ impl Reloader {
         }
         let takes_effect = config::diff(&world.borrow().config, &loaded.config).takes_effect;
         let needs_restart = config::diff(&started_with, &loaded.config).needs_restart;
+        tracing::debug!("building the configuration that was read");
         // Only names that are new are waited for.
         let new_names = world.borrow().names_unknown(&loaded.config);
         let answers = look_up(new_names).await;
