@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 11] = [
     &["store"],
     &["registry"],
     &["plugin"],
-    &["health", "alert", "sync"],
+    &["health", "alert", "sync", "webhook"],
     &["proxy", "admin"],
     &["app"],
     &["cli", "main", "lib"],
@@ -31,7 +31,7 @@ const PRIVILEGES: [(&str, &[&str], &str); 6] = [
     (r"\bwasmtime\w*::", &["plugin"], "wasmtime stays behind the plugin host"),
     (
         r"derive\([^)]*\b(Serialize|Deserialize|JsonSchema)\b",
-        &["config::schema", "admin::status", "cli::plugin"],
+        &["config::schema", "admin", "cli"],
         "files' and APIs' shapes are types of their own",
     ),
     (r"\bunsafe\b", &["plugin::cache"], "one file may be unsafe, and says why"),

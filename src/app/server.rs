@@ -24,7 +24,7 @@ use super::status::status;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, World};
-use crate::admin::{self, Admin, ReloadResult};
+use crate::admin::{self, Admin, AuthState, ReloadResult};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
 use crate::model::Phase;
@@ -33,13 +33,19 @@ use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::telemetry::access_log::AccessLog;
+use crate::registry::{self, Writer};
+use crate::store::{self, StoreError};
 use crate::telemetry::{Metrics, log};
+use crate::webhook::{Board, Dispatcher, Reach};
 
 /// Reloads that may wait for their turn.
 const MAX_WAITING_RELOADS: usize = 16;
 
 /// How long a new process waits for the old one to let go of the admin address.
 const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Threads of the admin listener: two, so that one large answer does not hold up the others.
+const ADMIN_THREADS: usize = 2;
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -58,6 +64,10 @@ pub enum RunError {
     Build(Vec<Problem>),
     #[error("error: {0}")]
     Engine(#[from] EngineError),
+    #[error("error: admin.auth: {0}")]
+    Auth(admin::AuthError),
+    #[error("error: {0}")]
+    Store(StoreError),
     #[error("error: {what}: {error}")]
     System { what: String, error: io::Error },
 }
@@ -116,8 +126,24 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let reloader = Reloader::new(options.config.clone(), first, config.clone());
     let status = Arc::new(ArcSwap::from_pointee(status(&world, &reloader, started)));
     if let Some(address) = config.admin.address {
-        let admin = Admin { metrics: metrics.clone(), status: status.clone(), reload, phase };
-        start_admin(address, admin, options.upgrade)?;
+        let auth = AuthState::load(&config.admin.auth).map_err(RunError::Auth)?;
+        let store = Arc::new(store::Memory::default());
+        let opened = control_runtime.block_on(registry::open(store, config.registry.clone()));
+        let (registry, writer) = opened.map_err(RunError::Store)?;
+        let admin = Admin {
+            metrics: metrics.clone(),
+            status: status.clone(),
+            reload,
+            phase,
+            registry,
+            auth: Arc::new(ArcSwap::from_pointee(auth)),
+            limits: Arc::new(ArcSwap::from_pointee(config.admin.limits)),
+            picker: Arc::new(admin::NativePicker::default()),
+            checks: Arc::new(ArcSwap::from_pointee(config.checks.clone())),
+            deliveries: Board::new(reach(address)),
+            backup_directory: None,
+        };
+        start_admin(address, admin, writer, options.upgrade)?;
     }
     drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
@@ -154,18 +180,47 @@ fn try_listeners(config: &Config) -> Result<(), RunError> {
     Ok(())
 }
 
-fn start_admin(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<(), RunError> {
-    let runtime = runtime()?;
-    if upgrade {
-        return spawn("admin", move || {
-            runtime.block_on(async move {
-                let listener = admin::bind_after_hand_over(address, HAND_OVER_PATIENCE).await?;
-                admin::serve(listener, admin).await
-            })
-        });
+/// Webhooks may go to this machine itself where only this machine can ask for them.
+fn reach(admin: SocketAddr) -> Reach {
+    match admin.ip().is_loopback() {
+        true => Reach::NetworkAndLoopback,
+        false => Reach::Network,
     }
-    let listener = admin::bind(address).map_err(system(format!("admin.address {address}")))?;
-    spawn("admin", move || runtime.block_on(admin::serve(listener, admin)))
+}
+
+fn start_admin(
+    address: SocketAddr,
+    admin: Admin,
+    writer: Writer,
+    upgrade: bool,
+) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(ADMIN_THREADS)
+        .thread_name("admin")
+        .enable_all()
+        .build()
+        .map_err(system("admin runtime"))?;
+    let dispatcher = Dispatcher::new(
+        admin.registry.clone(),
+        admin.deliveries.clone(),
+        Arc::new(admin::service_state),
+    );
+    let dispatcher = dispatcher.map_err(|error| system("webhooks")(io::Error::other(error)))?;
+    let bound = match upgrade {
+        true => None,
+        false => Some(admin::bind(address).map_err(system(format!("admin.address {address}")))?),
+    };
+    spawn("admin", move || {
+        runtime.spawn(writer.run());
+        runtime.spawn(dispatcher.run());
+        runtime.block_on(async move {
+            let listener = match bound {
+                Some(listener) => listener,
+                None => admin::bind_after_hand_over(address, HAND_OVER_PATIENCE).await?,
+            };
+            admin::serve(listener, admin).await
+        })
+    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
