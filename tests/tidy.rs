@@ -26,14 +26,16 @@ const ROWS: [&[&str]; 11] = [
 ];
 
 /// What only some may name, and why.
-const PRIVILEGES: [(&str, &[&str], &str); 6] = [
+const PRIVILEGES: [(&str, &[&str], &str); 7] = [
     (r"\bpingora\w*::", &["proxy", "app"], "pingora stays behind the data plane"),
     (r"\bwasmtime\w*::", &["plugin"], "wasmtime stays behind the plugin host"),
     (
         r"derive\([^)]*\b(Serialize|Deserialize|JsonSchema)\b",
-        &["config::schema", "admin", "cli"],
-        "files' and APIs' shapes are types of their own",
+        // The store's forms are the JSON of its rows.
+        &["config::schema", "store::form", "admin", "cli"],
+        "files', rows' and APIs' shapes are types of their own",
     ),
+    (r"\bsqlx::", &["store"], "databases stay behind the store"),
     (r"\bunsafe\b", &["plugin::cache"], "one file may be unsafe, and says why"),
     (r"\banyhow\b", &["cli", "main"], "libraries have typed errors"),
     (r"\.unwrap\(\)", &[], "an `expect` says which invariant makes it true"),

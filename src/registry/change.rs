@@ -84,7 +84,9 @@ pub enum RegistryError {
     NoGroup(GroupName),
     #[error("there is no subscription `{0}`")]
     NoSubscription(String),
-    #[error("`{subject}` changed at index {found}, after {expected}: read it again, and decide again")]
+    #[error(
+        "`{subject}` changed at index {found}, after {expected}: read it again, and decide again"
+    )]
     Conflict { subject: String, expected: Index, found: Index },
     #[error("instance `{1}` of `{0}` is part of the configuration: edit the file")]
     Configured(ServiceKey, InstanceId),

@@ -71,7 +71,10 @@ impl Health {
             check: check.clone(),
             from,
             to,
-            reason: health.checks.get(check).map_or_else(|| NO_REASON.clone(), |c| c.reason.clone()),
+            reason: health
+                .checks
+                .get(check)
+                .map_or_else(|| NO_REASON.clone(), |c| c.reason.clone()),
             status: health.status,
         });
         Some((health, flip))

@@ -65,11 +65,8 @@ pub async fn open(
     let (observed, observed_inbox) = mpsc::channel(MAX_WAITING_VERDICTS);
     let (configured, configured_inbox) = mpsc::channel(1);
     let registry = Registry { shared: shared.clone(), commands, observed, configured };
-    let inbox = Inbox {
-        commands: commands_inbox,
-        observed: observed_inbox,
-        configured: configured_inbox,
-    };
+    let inbox =
+        Inbox { commands: commands_inbox, observed: observed_inbox, configured: configured_inbox };
     let mut writer = Writer {
         shared,
         inbox,

@@ -30,9 +30,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The index of a service; of one that is not there, that of the change that removed it.
     pub fn index_of(&self, service: &ServiceKey) -> Index {
-        self.services
-            .get(service)
-            .map_or_else(|| self.removed.index_of(service), |view| view.index)
+        self.services.get(service).map_or_else(|| self.removed.index_of(service), |view| view.index)
     }
 
     /// An instance by its names.

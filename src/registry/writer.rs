@@ -141,7 +141,8 @@ impl Writer {
     /// When something is due. What needs a commit is not while one is under way.
     fn alarm(&self, idle: bool) -> Option<UnixMillis> {
         let looks = [self.lapses.next_look(), self.drains.next_look()];
-        let look = looks.into_iter().flatten().min().map(|at| at.max(later(self.looked, LOOK_EVERY)));
+        let look =
+            looks.into_iter().flatten().min().map(|at| at.max(later(self.looked, LOOK_EVERY)));
         let removal = (idle && !self.removals.is_empty()).then_some(self.retry);
         let trail = self.trail.due().filter(|_| idle).map(|due| due.max(self.retry));
         [look, removal, trail].into_iter().flatten().min()

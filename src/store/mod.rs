@@ -1,17 +1,21 @@
 //! What of the registry outlives the process.
 //!
-//! One trait; each backend is one file. A store knows rows, not rules: what may be written was
+//! One trait; each backend is one module. A store knows rows, not rules: what may be written was
 //! decided before it gets here. Only here is a database driver named.
 
+mod form;
 mod memory;
 mod sqlite;
+mod words;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 
 pub use memory::Memory;
-pub use sqlite::Sqlite;
+pub use sqlite::{Contents, Sqlite, restore};
+
+use words::{duty_of, duty_words, integer, service_key};
 
 use crate::model::{Duty, InstanceId, InstanceRecord, ServiceKey, ServiceRecord, UnixMillis};
 
@@ -83,7 +87,8 @@ pub enum Write {
 /// Who changed what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// The registry's index of the change; larger is later.
+    /// Its place among all records: from the registry's indexes, so that larger is later. The change
+    /// itself becomes visible at a larger one.
     pub index: u64,
     pub at: UnixMillis,
     /// The token's or subject's name; `configuration` for a reload, `registry` for what lapsed.
@@ -145,8 +150,19 @@ pub enum StoreError {
     #[error("the store at {place}: {error}")]
     Unusable { place: String, error: String },
     /// A row that this version cannot read.
-    #[error("the store at {place} has a {what} that cannot be read: {error}")]
+    #[error("the store at {place} holds an unreadable {what}: {error}")]
     Unreadable { place: String, what: &'static str, error: String },
+    /// It is no database, or not a whole one.
+    #[error(
+        "the store at {place} is damaged: {error}; restore a backup with `proconsul registry restore`"
+    )]
+    Corrupt { place: String, error: String },
+    /// It is not what a backup made.
+    #[error("the backup {place} cannot be used, and nothing was changed: {error}")]
+    BadBackup { place: String, error: String },
+    /// Another process has it.
+    #[error("the store at {place} is in use by another process: stop that first")]
+    InUse { place: String },
     /// Written by a later version of the proxy.
     #[error(
         "the store at {place} has schema version {found}, this proxy knows up to {known}: use a newer proxy, or restore a backup"

@@ -21,7 +21,6 @@ const MAX_NAME_BYTES: usize = 128;
 /// Where to write a backup.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct BackupBody {
     /// Name of a new file in the directory of the store; a name alone, so that nobody writes elsewhere.
     #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", example = "before-upgrade.db")]

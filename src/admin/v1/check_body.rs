@@ -35,7 +35,6 @@ const SCARCE: f32 = 0.9;
 /// `response_time` and `resources`; or none, and the name is that of a check in the proxy's configuration.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct CheckBody {
     #[schema(min_length = 1, max_length = 128)]
     pub name: String,
@@ -69,7 +68,6 @@ pub(super) struct CheckBody {
 /// Asks over HTTP.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct HttpBody {
     pub method: Option<String>,
     pub path: Option<String>,
@@ -95,7 +93,6 @@ pub(super) struct HttpBody {
 /// Makes a connection, sends, and waits for an answer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct TcpBody {
     pub port: Option<u16>,
     #[serde(default)]
@@ -110,7 +107,6 @@ pub(super) struct TcpBody {
 /// Asks by `grpc.health.v1.Health/Check`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct GrpcBody {
     /// The service that is asked for; empty = the server as a whole.
     #[serde(default)]
@@ -124,7 +120,6 @@ pub(super) struct GrpcBody {
 /// How a check speaks TLS.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct TlsBody {
     /// The name that the certificate must have; the instance's host if absent.
     pub server_name: Option<String>,
@@ -135,7 +130,6 @@ pub(super) struct TlsBody {
 /// Looks at the response times of real traffic.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct ResponseTimeBody {
     #[schema(value_type = String)]
     pub warning_above: Time,
@@ -146,7 +140,6 @@ pub(super) struct ResponseTimeBody {
 /// Looks at what the instance says of its resources: shares from 0 to 1, each 0.9 if absent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct ResourcesBody {
     pub cpu: Option<f32>,
     pub memory: Option<f32>,

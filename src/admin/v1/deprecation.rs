@@ -32,7 +32,6 @@ pub(super) struct DeprecationView {
 /// Says that versions ought not to be used any more.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct DeprecationBody {
     /// Which versions: a requirement such as `<2`.
     #[schema(min_length = 1, max_length = 512, example = "<2")]

@@ -89,7 +89,7 @@ impl Wanted {
     path = "/v1/services/{service}/instances",
     operation_id = "discover",
     tag = "instances",
-    params(("service" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$"), FilterQuery, How),
+    params(super::openapi::OfService, FilterQuery, How),
     responses(
         (status = 200, body = Page<InstanceView>, headers(
             ("X-Proconsul-Index" = u64, description = "For `index` of the next question"),

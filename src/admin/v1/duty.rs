@@ -20,7 +20,6 @@ use crate::registry::{Change, Request};
 /// Why something is in maintenance.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct MaintenanceBody {
     /// For people.
     #[serde(default)]
@@ -41,7 +40,7 @@ impl MaintenanceBody {
     path = "/v1/services/{service}/instances/{instance}/maintenance",
     operation_id = "begin_maintenance",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace, super::openapi::OnCondition),
     request_body = MaintenanceBody,
     responses((status = 200, body = InstanceView))
 )]
@@ -61,7 +60,7 @@ pub(super) async fn maintain(
     path = "/v1/services/{service}/instances/{instance}/maintenance",
     operation_id = "end_maintenance",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace, super::openapi::OnCondition),
     responses((status = 200, body = InstanceView))
 )]
 pub(super) async fn call_back(

@@ -19,9 +19,10 @@ use crate::registry::Change;
 
 /// A group by its name.
 #[derive(serde::Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "describes what `GroupPath` reads")]
 pub(super) struct OfGroup {
-    #[param(parameter_in = Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
+    #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
     group: String,
 }
 

@@ -95,7 +95,7 @@ fn health(key: &ServiceKey, service: &Known) -> ServiceHealth {
     path = "/v1/services/{service}/health",
     operation_id = "service_health",
     tag = "health",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace),
     responses((status = 200, body = ServiceHealth))
 )]
 pub(super) async fn of_service(

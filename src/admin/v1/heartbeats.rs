@@ -19,7 +19,6 @@ use crate::model::{InstanceId, ReportedLoad, ServiceKey};
 /// What an instance says of its resources. Shares are from 0 to 1.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(additional_properties = false)]
 pub(super) struct LoadBody {
     #[schema(minimum = 0, maximum = 1)]
     pub cpu: Option<f32>,
@@ -58,7 +57,7 @@ pub(super) struct Beaten {
     path = "/v1/services/{service}/instances/{instance}/heartbeat",
     operation_id = "heartbeat",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace),
     request_body = Option<LoadBody>,
     responses((status = 200, body = Beaten))
 )]
@@ -82,7 +81,6 @@ pub(super) async fn beat(
 /// Heart-beats of many instances.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct BeatsBody {
     #[schema(max_items = 10000)]
     pub heartbeats: Vec<BeatBody>,
@@ -91,7 +89,6 @@ pub(super) struct BeatsBody {
 /// The heart-beat of one of them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct BeatBody {
     /// `default` if absent.
     pub namespace: Option<String>,

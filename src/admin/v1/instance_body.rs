@@ -15,7 +15,6 @@ use crate::model::{InstanceId, InstanceRecord, ServiceKey, Weight};
 /// What an instance says about itself.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct InstanceBody {
     /// As semantic versioning has it.
     #[schema(max_length = 256, example = "1.4.2", nullable)]

@@ -33,7 +33,7 @@ const PATCH_KINDS: [&str; 2] = ["application/merge-patch+json", "application/jso
     path = "/v1/services/{service}/instances/{instance}",
     operation_id = "get_instance",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace),
     responses((status = 200, body = InstanceView), (status = 304, description = "It is as you know it"))
 )]
 pub(super) async fn get(
@@ -60,7 +60,7 @@ pub(super) async fn get(
     path = "/v1/services/{service}/instances/{instance}",
     operation_id = "register_instance",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace, super::openapi::OnCondition),
     request_body = InstanceBody,
     responses((status = 200, body = InstanceView), (status = 201, body = InstanceView))
 )]
@@ -89,7 +89,7 @@ pub(super) async fn register(
     path = "/v1/services/{service}/instances",
     operation_id = "register_new_instance",
     tag = "instances",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace),
     request_body = InstanceBody,
     responses((status = 201, body = InstanceView, headers(("Location" = String))))
 )]
@@ -129,7 +129,7 @@ fn encoded(text: &str) -> String {
     path = "/v1/services/{service}/instances/{instance}",
     operation_id = "patch_instance",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace, super::openapi::OnCondition),
     request_body(content = Object, content_type = "application/merge-patch+json"),
     responses((status = 200, body = InstanceView))
 )]
@@ -203,7 +203,7 @@ fn merge(target: &mut Value, patch: &Value) {
     path = "/v1/services/{service}/instances/{instance}",
     operation_id = "deregister_instance",
     tag = "instances",
-    params(super::openapi::OfInstance),
+    params(super::openapi::OfInstance, super::openapi::InNamespace, super::openapi::OnCondition),
     responses((status = 202, body = InstanceView), (status = 204, description = "It is gone"))
 )]
 pub(super) async fn deregister(

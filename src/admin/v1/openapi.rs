@@ -29,30 +29,43 @@ const REFUSALS: [(&str, &str); 5] = [
     ("default", "It was refused"),
 ];
 
-/// A service by its names.
+/// A service by its name.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "describes what `ServicePath` reads")]
 pub(super) struct OfService {
-    #[param(parameter_in = Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
+    #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
     service: String,
+}
+
+/// An instance by its name.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes what `InstancePath` reads")]
+pub(super) struct OfInstance {
+    #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
+    service: String,
+    #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
+    instance: String,
+}
+
+/// Which room of services is meant.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `ServicePath` reads")]
+pub(super) struct InNamespace {
     /// `default` if absent.
-    #[param(parameter_in = Query, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
+    #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
     namespace: Option<String>,
 }
 
-/// An instance by its names.
+/// Changes that hold only while nothing else changed.
 #[derive(Deserialize, IntoParams)]
-#[expect(dead_code, reason = "describes what `InstancePath` reads")]
-pub(super) struct OfInstance {
-    #[param(parameter_in = Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
-    service: String,
-    #[param(parameter_in = Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
-    instance: String,
-    /// `default` if absent.
-    #[param(parameter_in = Query, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
-    namespace: Option<String>,
-    /// The `ETag` that it had when you read it, or `*`: refuses if it was changed since.
-    #[param(parameter_in = Header, rename = "If-Match")]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what `Condition` reads")]
+pub(super) struct OnCondition {
+    /// The `ETag` that it had when you read it, or `*`: refuses with 412 if it was changed since.
+    #[serde(rename = "If-Match")]
     if_match: Option<String>,
 }
 

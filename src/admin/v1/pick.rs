@@ -140,7 +140,7 @@ pub(super) struct How {
     path = "/v1/services/{service}/pick",
     operation_id = "pick",
     tag = "instances",
-    params(("service" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$"), How),
+    params(super::openapi::OfService, How),
     responses((status = 200, body = InstanceView), (status = 503, description = "No instance may be given requests", body = Problem, content_type = "application/problem+json"))
 )]
 pub(super) async fn pick(

@@ -15,7 +15,6 @@ use crate::model::{Deprecation, GroupName, Namespace, ServiceKey, ServiceName, S
 /// have a resource of their own.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct ServiceBody {
     /// Operated on together with the others of this group.
     #[schema(min_length = 1, max_length = 128)]

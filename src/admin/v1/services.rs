@@ -1,5 +1,7 @@
 //! `/v1/services`.
 
+use std::ops::Bound;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,7 +19,7 @@ use crate::admin::auth::{Caller, Operator, Viewer};
 use crate::admin::conditions::{Condition, etag, unless_known};
 use crate::admin::input::{At, Body, Mistakes, Query, ServicePath, Several, from_text};
 use crate::admin::problem::Problem;
-use crate::model::{HealthStatus, Namespace, ServiceKey, ServiceRecord};
+use crate::model::{HealthStatus, Namespace, ServiceKey, ServiceName, ServiceRecord};
 use crate::registry::{Applied, Change, RegistryError, Request, ServiceView as Known};
 
 /// Tries of a change that meets another writer, where the client made no condition.
@@ -25,6 +27,9 @@ const EDIT_TRIES: usize = 8;
 
 /// In every namespace.
 const ANY_NAMESPACE: &str = "*";
+
+/// No name comes before it.
+const LEAST_NAME: &str = "-";
 
 /// Which services to list; all conditions hold.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -92,29 +97,29 @@ pub(super) async fn list(
     let tags = std::mem::take(&mut wanted.tag).into_vec();
 
     let snapshot = api.registry.snapshot();
-    let begin = match (&after, &namespace) {
-        (Some(key), _) => std::ops::Bound::Excluded(key.clone()),
-        (None, Some(namespace)) => {
-            let from = snapshot.services.keys().find(|key| key.namespace >= *namespace);
-            from.map_or(std::ops::Bound::Unbounded, |key| std::ops::Bound::Included(key.clone()))
-        }
-        (None, None) => std::ops::Bound::Unbounded,
+    let first = |namespace: &Namespace| {
+        let name = ServiceName::new(LEAST_NAME).ok()?;
+        Some(ServiceKey { namespace: namespace.clone(), name })
+    };
+    let begin = match after {
+        Some(key) => Bound::Excluded(key),
+        None => namespace.as_ref().and_then(first).map_or(Bound::Unbounded, Bound::Included),
     };
     let mut items = Vec::new();
-    let mut next = None;
-    for (key, service) in snapshot.services.range((begin, std::ops::Bound::Unbounded)) {
-        if namespace.as_ref().is_some_and(|namespace| key.namespace != *namespace)
-            || !wanted.takes(service, &tags)
-        {
-            continue;
-        }
+    let (mut last, mut next) = (None, None);
+    let in_namespace = |key: &ServiceKey| namespace.as_ref().is_none_or(|n| key.namespace == *n);
+    let range = snapshot.services.range((begin, Bound::Unbounded));
+    let wanted = range
+        .take_while(|(key, _)| in_namespace(key))
+        .filter(|(_, service)| wanted.takes(service, &tags));
+    for (_, service) in wanted {
         if items.len() == limit {
-            next = items.last().map(|(key, _)| cursor_of(key));
+            next = last.map(cursor_of);
             break;
         }
-        items.push((key, service));
+        items.push(ServiceView::of(service));
+        last = Some(&service.record.key);
     }
-    let items = items.into_iter().map(|(_, service)| ServiceView::of(service)).collect();
     Ok(Json(Page { items, next, index: snapshot.index }))
 }
 
@@ -124,7 +129,7 @@ pub(super) async fn list(
     path = "/v1/services/{service}",
     operation_id = "get_service",
     tag = "services",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace),
     responses((status = 200, body = ServiceView), (status = 304, description = "It is as you know it"))
 )]
 pub(super) async fn get(
@@ -147,7 +152,7 @@ pub(super) async fn get(
     path = "/v1/services/{service}",
     operation_id = "describe_service",
     tag = "services",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace, super::openapi::OnCondition),
     request_body = ServiceBody,
     responses((status = 200, body = ServiceView), (status = 201, body = ServiceView))
 )]
@@ -209,7 +214,7 @@ pub(super) fn edited(applied: Applied, key: ServiceKey) -> Result<Response, Prob
     path = "/v1/services/{service}",
     operation_id = "forget_service",
     tag = "services",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace, super::openapi::OnCondition),
     responses((status = 204, description = "It is forgotten"))
 )]
 pub(super) async fn forget(

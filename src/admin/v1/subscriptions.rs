@@ -31,7 +31,6 @@ const ID_BYTES: usize = 8;
 /// Whoever is to be called back when a service changes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(additional_properties = false)]
 pub(super) struct SubscriptionBody {
     /// `default` if absent.
     pub namespace: Option<String>,

@@ -75,7 +75,7 @@ fn deprecated(record: &ServiceRecord, version: &Version) -> Option<DeprecationVi
     path = "/v1/services/{service}/versions",
     operation_id = "list_versions",
     tag = "versions",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace),
     responses((status = 200, body = VersionsView))
 )]
 pub(super) async fn list(
@@ -127,7 +127,7 @@ pub(super) struct CompatibleView {
     path = "/v1/services/{service}/compatible",
     operation_id = "compatible_versions",
     tag = "versions",
-    params(("service" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$"), Wanted),
+    params(super::openapi::OfService, Wanted),
     responses((status = 200, body = CompatibleView))
 )]
 pub(super) async fn compatible(
@@ -160,7 +160,7 @@ pub(super) async fn compatible(
     path = "/v1/services/{service}/deprecations",
     operation_id = "deprecate_versions",
     tag = "versions",
-    params(super::openapi::OfService),
+    params(super::openapi::OfService, super::openapi::InNamespace, super::openapi::OnCondition),
     request_body = DeprecationBody,
     responses((status = 200, body = ServiceView))
 )]
@@ -192,7 +192,7 @@ pub(super) async fn deprecate(
     path = "/v1/services/{service}/deprecations",
     operation_id = "restore_versions",
     tag = "versions",
-    params(("service" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$"), Wanted),
+    params(super::openapi::OfService, Wanted),
     responses((status = 200, body = ServiceView))
 )]
 pub(super) async fn restore(

@@ -69,7 +69,7 @@ pub(super) struct Wanted {
     operation_id = "watch_service",
     tag = "watching",
     params(
-        ("service" = String, Path, min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$"),
+        super::openapi::OfService,
         FilterQuery,
         ("Last-Event-ID" = Option<u64>, Header, description = "The `id` of the last event that was seen"),
     ),

@@ -54,7 +54,8 @@ impl Writer {
                     self.judge_ttl(&key, Verdict::new(HealthStatus::Critical, reason), now);
                 }
                 Step::Kept { key, silent } => {
-                    let reason = format!("{}; kept, as too many stay away at once", silence(silent));
+                    let reason =
+                        format!("{}; kept, as too many stay away at once", silence(silent));
                     self.judge_ttl(&key, Verdict::new(HealthStatus::Warning, reason), now);
                 }
                 Step::Returned { key } => {
@@ -97,7 +98,8 @@ impl Writer {
     fn judge(&mut self, key: &Key, check: &CheckName, verdict: Option<&Verdict>, now: UnixMillis) {
         let (service, id) = key;
         let instance = self.state.snapshot.instance(service, id);
-        let Some((health, flip)) = instance.and_then(|i| i.health.after(check, verdict, now)) else {
+        let Some((health, flip)) = instance.and_then(|i| i.health.after(check, verdict, now))
+        else {
             return;
         };
         let index = self.take_index();

@@ -1,0 +1,89 @@
+//! One file, ACID, without a server: SQLite by way of sqlx, so that other databases may share the SQL.
+//!
+//! Write-ahead log, and a sync to the disk before a commit returns: what was acknowledged survives
+//! the process and the machine's power. One process at a time: a lock beside the file says so.
+
+mod backup;
+mod lock;
+mod open;
+mod read;
+mod restore;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::SqlitePool;
+
+pub use restore::{Contents, restore};
+
+use super::{AuditFilter, AuditRecord, Ground, Store, StoreError, Write};
+use lock::Lock;
+
+/// A store in one file.
+#[derive(Debug)]
+pub struct Sqlite {
+    place: PathBuf,
+    pool: SqlitePool,
+    /// Held as long as this is: nobody else writes here.
+    _lock: Lock,
+}
+
+impl Sqlite {
+    /// Opens the file, makes it if it is not there, and brings its schema up to date. Waits `patience` for
+    /// another process to let go of it: at a graceful upgrade that is about to.
+    pub async fn open(place: &Path, patience: Duration) -> Result<Self, StoreError> {
+        open::prepare(place)?;
+        let lock = Lock::take(place, patience).await?;
+        let pool = open::pool(place).await?;
+        schema::migrate(&pool, place).await?;
+        Ok(Self { place: place.to_owned(), pool, _lock: lock })
+    }
+
+    /// Lets go of the file, when what is under way is done.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn load(&self) -> Result<Ground, StoreError> {
+        read::ground(&self.pool, &self.place).await
+    }
+
+    async fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
+        write::batch(&self.pool, &self.place, batch).await
+    }
+
+    async fn audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        read::audit(&self.pool, &self.place, filter, before, limit).await
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        backup::write(&self.pool, to).await
+    }
+}
+
+/// What a driver's error means for whoever reads it.
+fn failed(place: &Path, error: &sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code());
+    let place = place.display().to_string();
+    let error = error.to_string();
+    match code.and_then(|code| code.parse::<i64>().ok()).map(|code| code & PRIMARY_CODE) {
+        Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt { place, error },
+        _ => StoreError::Unusable { place, error },
+    }
+}
+
+/// SQLite's extended codes have the primary one in the low byte.
+const PRIMARY_CODE: i64 = 0xff;
+const CORRUPT: i64 = 11;
+const NOT_A_DATABASE: i64 = 26;
