@@ -41,7 +41,8 @@ impl<S: Sync> FromRequestParts<S> for Condition {
         let bad = |what| Problem::new(StatusCode::BAD_REQUEST, "condition", what);
         let text = |name| -> Result<Option<String>, Problem> {
             let Some(value) = parts.headers.get(&name) else { return Ok(None) };
-            let text = value.to_str().map_err(|_| bad(format!("the header `{name}` is no text")))?;
+            let text =
+                value.to_str().map_err(|_| bad(format!("the header `{name}` is no text")))?;
             Ok(Some(text.trim().to_owned()))
         };
         let (match_, none_match) = (text(header::IF_MATCH)?, text(header::IF_NONE_MATCH)?);
@@ -80,9 +81,9 @@ pub(super) fn unless_known(
 ) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let known = known.is_some_and(|tags| {
-        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| {
-            tag == "*" || parse(tag) == Some(index)
-        })
+        tags.split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/"))
+            .any(|tag| tag == "*" || parse(tag) == Some(index))
     });
     let mut response = match known {
         true => StatusCode::NOT_MODIFIED.into_response(),

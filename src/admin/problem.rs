@@ -16,7 +16,7 @@ const KIND_PREFIX: &str = "urn:proconsul:problem:";
 
 /// Why a request was not done.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Problem {
+pub struct Problem {
     /// What went wrong, for programs: `urn:proconsul:problem:` and a word that stays.
     #[serde(rename = "type")]
     kind: String,
@@ -35,7 +35,7 @@ pub(super) struct Problem {
 
 /// One mistake of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Mistake {
+pub struct Mistake {
     /// Where in the body: a JSON pointer (RFC 6901), such as `/checks/0/http/path`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
@@ -83,14 +83,6 @@ impl Problem {
             self.headers.insert(name, value);
         }
         self
-    }
-
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    pub fn detail(&self) -> &str {
-        &self.detail
     }
 }
 

@@ -82,8 +82,7 @@ pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<
     let mut phase = admin.phase.clone();
     let (tell_end, end) = watch::channel(());
     let limits = admin.limits.clone();
-    let connections =
-        Arc::new(Semaphore::new(limits.load().max_watchers + MAX_OTHER_CONNECTIONS));
+    let connections = Arc::new(Semaphore::new(limits.load().max_watchers + MAX_OTHER_CONNECTIONS));
     let router = router(admin);
     loop {
         let accepted = tokio::select! {

@@ -32,9 +32,9 @@ use crate::plugin::balancer::BalancerHost;
 use crate::plugin::{EngineError, HotEngine, Library, Seeds};
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
-use crate::telemetry::access_log::AccessLog;
 use crate::registry::{self, Writer};
 use crate::store::{self, StoreError};
+use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{Metrics, log};
 use crate::webhook::{Board, Dispatcher, Reach};
 

@@ -3,7 +3,8 @@
 use super::reloader::Reloader;
 use super::world::World;
 use crate::admin::{
-    EndpointStatus, PluginCounters, PluginStatus, RouteStatus, ServiceStatus, Status, StrategyStatus,
+    EndpointStatus, PluginCounters, PluginStatus, RouteStatus, ServiceStatus, Status,
+    StrategyStatus,
 };
 use crate::config::{HashOn, HostPattern, PathPattern, PluginSource, RouteAction, Strategy};
 use crate::plugin::contract::{BALANCER_PACKAGE, BALANCER_VERSION};

@@ -25,7 +25,9 @@ pub enum BadUrl {
     Scheme(String),
     #[error("has a user name or a password in it: the signature says who calls")]
     Credentials,
-    #[error("leads to {0}, which callbacks may not reach: loopback, link-local, multicast and unspecified addresses are refused")]
+    #[error(
+        "leads to {0}, which callbacks may not reach: loopback, link-local, multicast and unspecified addresses are refused"
+    )]
     Address(IpAddr),
 }
 
@@ -91,10 +93,21 @@ mod tests {
             assert!(check_url(url, Reach::Network).is_ok(), "{url}");
         }
         let bad = [
-            "ftp://a/", "file:///etc/passwd", "http://127.0.0.1/", "http://[::1]/", "http://0.0.0.0/",
-            "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest", "http://[fe80::1]/",
-            "http://224.0.0.1/", "http://255.255.255.255/", "http://0.1.2.3/", "http://2130706433/",
-            "http://user:word@example/", "nonsense", "http://",
+            "ftp://a/",
+            "file:///etc/passwd",
+            "http://127.0.0.1/",
+            "http://[::1]/",
+            "http://0.0.0.0/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://169.254.169.254/latest",
+            "http://[fe80::1]/",
+            "http://224.0.0.1/",
+            "http://255.255.255.255/",
+            "http://0.1.2.3/",
+            "http://2130706433/",
+            "http://user:word@example/",
+            "nonsense",
+            "http://",
         ];
         for url in bad {
             assert!(check_url(url, Reach::Network).is_err(), "{url}");

@@ -65,7 +65,13 @@ impl Dispatcher {
 
     fn caller(&self, subscription: Subscription) -> Caller {
         let (registry, board) = (self.registry.clone(), self.board.clone());
-        Caller { registry, board, client: self.client.clone(), render: self.render.clone(), subscription }
+        Caller {
+            registry,
+            board,
+            client: self.client.clone(),
+            render: self.render.clone(),
+            subscription,
+        }
     }
 }
 

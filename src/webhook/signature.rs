@@ -27,7 +27,8 @@ mod tests {
     #[test]
     fn it_is_what_other_tools_compute() {
         // printf '1700000000.{}' | openssl dgst -sha256 -hmac secret
-        let expected = "t=1700000000,v1=b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163";
+        let expected =
+            "t=1700000000,v1=b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163";
         assert_eq!(sign("secret", 1_700_000_000, b"{}"), expected);
     }
 }

@@ -59,7 +59,9 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
 fn is_of_a_page(request: &Request) -> bool {
     let host = request.uri().host().or_else(|| {
         let host = request.headers().get(header::HOST)?.to_str().ok()?;
-        Some(host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(h, _)| h))
+        Some(
+            host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(h, _)| h),
+        )
     });
     let local = host.is_none_or(|host| {
         let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -6,7 +6,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse,
+};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
@@ -105,16 +107,23 @@ impl JwtKeys {
         let name = claims.get("sub").and_then(Value::as_str).filter(|name| !name.is_empty());
         let role = claims.get(&self.role_claim).and_then(Value::as_str).and_then(role);
         let role = role.ok_or_else(|| {
-            format!("the token's claim `{}` is none of viewer, registrar, operator, admin", self.role_claim)
+            format!(
+                "the token's claim `{}` is none of viewer, registrar, operator, admin",
+                self.role_claim
+            )
         })?;
         let services = match claims.get(&self.services_claim) {
             None => Vec::new(),
             Some(Value::Array(patterns)) if patterns.len() <= MAX_PATTERNS => {
                 let read = |pattern: &Value| pattern.as_str().and_then(ServicePattern::parse);
                 let all: Option<Vec<_>> = patterns.iter().map(read).collect();
-                all.ok_or_else(|| format!("the token's claim `{}` has a bad pattern", self.services_claim))?
+                all.ok_or_else(|| {
+                    format!("the token's claim `{}` has a bad pattern", self.services_claim)
+                })?
             }
-            Some(_) => return Err(format!("the token's claim `{}` is no list", self.services_claim)),
+            Some(_) => {
+                return Err(format!("the token's claim `{}` is no list", self.services_claim));
+            }
         };
         Ok(Bearer {
             name: name.ok_or("the token has no subject (`sub`)")?.into(),
@@ -154,7 +163,9 @@ fn key(jwk: &Jwk) -> Result<Option<Key>, String> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::OctetKey(_) => Algorithm::HS256,
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
-        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => Algorithm::ES256,
+        AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {
+            Algorithm::ES256
+        }
         _ => return Ok(None),
     };
     let signs = matches!(&jwk.common.public_key_use, None | Some(PublicKeyUse::Signature));

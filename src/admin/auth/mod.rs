@@ -8,7 +8,9 @@ mod identify;
 mod jwt;
 mod state;
 
-pub(super) use caller::{Administrator, Caller, InstanceRegistrar, Operator, ServiceRegistrar, Viewer};
+pub(super) use caller::{
+    Administrator, Caller, InstanceRegistrar, Operator, ServiceRegistrar, Viewer,
+};
 pub(super) use identify::identify;
 pub use state::{AuthError, AuthState};
 

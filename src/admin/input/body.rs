@@ -69,7 +69,8 @@ async fn read(request: Request, api: &Api, kinds: &[&str]) -> Result<Bytes, Prob
     let kind = kind.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
     let essence = kind.split(';').next().unwrap_or("").trim();
     if !kinds.iter().any(|kind| kind.eq_ignore_ascii_case(essence)) {
-        let what = format!("the body has the media type `{essence}`: send `{}`", kinds.join("` or `"));
+        let what =
+            format!("the body has the media type `{essence}`: send `{}`", kinds.join("` or `"));
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", what));
     }
     let limit = api.limits.load().max_request_bytes;

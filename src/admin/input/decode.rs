@@ -14,11 +14,20 @@ const MAX_ROUNDS: usize = 256;
 
 /// What may stand in for a value that is missing or wrong, so that the rest is looked at all the same.
 fn placeholders() -> [Value; 5] {
-    ["1s".into(), 1.into(), Value::Array(Vec::new()), Value::Object(serde_json::Map::new()), false.into()]
+    [
+        "1s".into(),
+        1.into(),
+        Value::Array(Vec::new()),
+        Value::Object(serde_json::Map::new()),
+        false.into(),
+    ]
 }
 
 /// Decodes a document; `None` if something is wrong that leaves nothing to go on with.
-pub fn decode_value<T: DeserializeOwned>(mut document: Value, mistakes: &mut Mistakes) -> Option<T> {
+pub fn decode_value<T: DeserializeOwned>(
+    mut document: Value,
+    mistakes: &mut Mistakes,
+) -> Option<T> {
     let mut tried: HashMap<String, usize> = HashMap::new();
     for _ in 0..MAX_ROUNDS {
         let error = match serde_path_to_error::deserialize::<_, T>(document.clone()) {
@@ -159,7 +168,14 @@ mod tests {
             (json!({ "host": "h", "port": 1, "prot": 2, "a/b": 1 }), vec!["/a~1b", "/prot"]),
             (
                 json!({ "host": "h", "port": 70000, "inner": [{ "count": 300 }, 5, { "name": 1, "x": 1 }] }),
-                vec!["/inner/0/count", "/inner/0/name", "/inner/1", "/inner/2/name", "/inner/2/x", "/port"],
+                vec![
+                    "/inner/0/count",
+                    "/inner/0/name",
+                    "/inner/1",
+                    "/inner/2/name",
+                    "/inner/2/x",
+                    "/port",
+                ],
             ),
             (json!([]), vec![""]),
             (json!({ "host": "h", "port": 1, "inner": {} }), vec!["/inner"]),

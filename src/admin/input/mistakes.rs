@@ -76,9 +76,9 @@ impl Mistakes {
     /// One mistake a place: what follows from an earlier one is not worth saying.
     pub fn add_at(&mut self, pointer: String, detail: String) {
         let within = |(known, _): &(String, String)| {
-            pointer.strip_prefix(known.as_str()).is_some_and(|rest| {
-                rest.is_empty() || (rest.starts_with('/') && !known.is_empty())
-            })
+            pointer
+                .strip_prefix(known.as_str())
+                .is_some_and(|rest| rest.is_empty() || (rest.starts_with('/') && !known.is_empty()))
         };
         if self.found.len() < MAX_MISTAKES && !self.found.iter().any(within) {
             self.found.push((pointer, detail));

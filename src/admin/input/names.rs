@@ -75,7 +75,12 @@ impl<S: Sync + Send> FromRequestParts<S> for ServicePath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let segments = segments(parts, state).await?;
         let mut mistakes = Mistakes::of_parameters();
-        let key = service_key(namespace_of(parts).as_deref(), &segments.service, &At::ROOT, &mut mistakes);
+        let key = service_key(
+            namespace_of(parts).as_deref(),
+            &segments.service,
+            &At::ROOT,
+            &mut mistakes,
+        );
         mistakes.or(key).map(Self)
     }
 }

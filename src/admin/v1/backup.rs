@@ -23,7 +23,12 @@ const MAX_NAME_BYTES: usize = 128;
 #[serde(deny_unknown_fields)]
 pub(super) struct BackupBody {
     /// Name of a new file in the directory of the store; a name alone, so that nobody writes elsewhere.
-    #[schema(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$", example = "before-upgrade.db")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+        example = "before-upgrade.db"
+    )]
     pub file: String,
 }
 
@@ -46,7 +51,7 @@ pub(super) struct BackupView {
 )]
 pub(super) async fn backup(
     State(api): State<Api>,
-    _: Administrator,
+    Administrator(caller): Administrator,
     body: Body<BackupBody>,
 ) -> Result<Response, Problem> {
     let file = body.convert(|body, mistakes: &mut Mistakes| {
@@ -70,6 +75,7 @@ pub(super) async fn backup(
         Problem::new(status, "store", error.to_string())
     })?;
     let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    tracing::info!(who = &*caller.name, path = %path.display(), bytes, "backup written");
     let view = BackupView { path: path.display().to_string(), bytes };
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
@@ -82,6 +88,8 @@ fn name(text: &str) -> Result<&str, String> {
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     match one && begins_well && text.len() <= MAX_NAME_BYTES && text.chars().all(plain) {
         true => Ok(text),
-        false => Err(format!("is no plain file name of 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_`, `.`")),
+        false => Err(format!(
+            "is no plain file name of 1 to {MAX_NAME_BYTES} letters, digits, `-`, `_`, `.`"
+        )),
     }
 }

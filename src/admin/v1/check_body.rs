@@ -173,10 +173,19 @@ pub(super) fn checks(
 fn check(body: CheckBody, known: &Checks, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Check> {
     let name = mistakes.take(&at.key("name"), CheckName::new(&body.name));
     let CheckBody { name: _, http, tcp, grpc, response_time, resources, .. } = &body;
-    let kinds = [http.is_some(), tcp.is_some(), grpc.is_some(), response_time.is_some(), resources.is_some()];
+    let kinds = [
+        http.is_some(),
+        tcp.is_some(),
+        grpc.is_some(),
+        response_time.is_some(),
+        resources.is_some(),
+    ];
     let kinds = kinds.into_iter().filter(|there| *there).count();
     if kinds > 1 {
-        mistakes.add(at, "is of several kinds; allowed is one of http, tcp, grpc, response_time, resources");
+        mistakes.add(
+            at,
+            "is of several kinds; allowed is one of http, tcp, grpc, response_time, resources",
+        );
         return None;
     }
     let schedule = schedule(&body, at, mistakes);
@@ -189,7 +198,10 @@ fn check(body: CheckBody, known: &Checks, at: &At<'_>, mistakes: &mut Mistakes) 
         grpc_kind(body, &at.key("grpc"), mistakes)
     } else if let Some(ResponseTimeBody { warning_above, critical_above }) = response_time {
         let critical_above = critical_above.map(|time| time.0);
-        Some(CheckKind::ResponseTime(ResponseTimeCheck { warning_above: warning_above.0, critical_above }))
+        Some(CheckKind::ResponseTime(ResponseTimeCheck {
+            warning_above: warning_above.0,
+            critical_above,
+        }))
     } else if let Some(body) = resources {
         resources_kind(body, &at.key("resources"), mistakes)
     } else {
@@ -212,7 +224,8 @@ fn schedule(body: &CheckBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Sc
     let changing = body.interval_changing;
     let changing =
         of(changing, usual.interval_changing, MIN_INTERVAL, MAX_INTERVAL, "interval_changing");
-    let down = of(body.interval_down, usual.interval_down, MIN_INTERVAL, MAX_INTERVAL, "interval_down");
+    let down =
+        of(body.interval_down, usual.interval_down, MIN_INTERVAL, MAX_INTERVAL, "interval_down");
     let timeout = of(body.timeout, usual.timeout, MIN_TIMEOUT, MAX_TIMEOUT, "timeout");
     let jitter = body.jitter.unwrap_or(usual.jitter);
     if !(0.0..=MAX_JITTER).contains(&jitter) {
@@ -260,9 +273,11 @@ fn http_kind(body: HttpBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Che
     if body.host.as_ref().is_some_and(|host| http::HeaderValue::try_from(host.as_str()).is_err()) {
         mistakes.add(&at.key("host"), "is no host");
     }
-    let statuses = body.statuses.iter().enumerate().map(|(index, text)| {
-        mistakes.take(&at.key("statuses").index(index), statuses(text))
-    });
+    let statuses = body
+        .statuses
+        .iter()
+        .enumerate()
+        .map(|(index, text)| mistakes.take(&at.key("statuses").index(index), statuses(text)));
     let mut statuses = statuses.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
     if statuses.is_empty() {
         statuses.push((200, 299));
@@ -274,7 +289,8 @@ fn http_kind(body: HttpBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Che
     }
     let contains = body.body_contains;
     if contains.as_ref().is_some_and(|text| text.len() > MAX_CHECK_TEXT_BYTES) {
-        mistakes.add(&at.key("body_contains"), format!("has more than {MAX_CHECK_TEXT_BYTES} bytes"));
+        mistakes
+            .add(&at.key("body_contains"), format!("has more than {MAX_CHECK_TEXT_BYTES} bytes"));
     }
     Some(CheckKind::Http(HttpCheck {
         method: method?.to_string(),

@@ -90,14 +90,17 @@ pub(super) fn port(port: u16) -> Result<u16, &'static str> {
     }
 }
 
-pub(super) fn tags(tags: Vec<String>, at: &At<'_>, mistakes: &mut Mistakes) -> Option<BTreeSet<Tag>> {
+pub(super) fn tags(
+    tags: Vec<String>,
+    at: &At<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<BTreeSet<Tag>> {
     if tags.len() > MAX_TAGS {
         mistakes.add(at, format!("has {} tags; allowed are {MAX_TAGS}", tags.len()));
         return None;
     }
-    let each = tags.iter().enumerate().map(|(index, tag)| {
-        mistakes.take(&at.index(index), Tag::new(tag))
-    });
+    let each =
+        tags.iter().enumerate().map(|(index, tag)| mistakes.take(&at.index(index), Tag::new(tag)));
     each.collect::<Vec<_>>().into_iter().collect()
 }
 
@@ -112,8 +115,11 @@ pub(super) fn metadata(
     }
     let each = metadata.into_iter().map(|(key, value)| {
         let at = at.key(&key);
-        if key.is_empty() || key.len() > MAX_METADATA_KEY_BYTES || key.chars().any(char::is_control) {
-            let allowed = format!("has a key that will not do; allowed are 1 to {MAX_METADATA_KEY_BYTES} bytes");
+        if key.is_empty() || key.len() > MAX_METADATA_KEY_BYTES || key.chars().any(char::is_control)
+        {
+            let allowed = format!(
+                "has a key that will not do; allowed are 1 to {MAX_METADATA_KEY_BYTES} bytes"
+            );
             mistakes.add(&at, allowed);
             return None;
         }

@@ -23,7 +23,8 @@ pub(super) fn page_size(limit: Option<usize>, mistakes: &mut Mistakes) -> usize 
         None => DEFAULT_PAGE,
         Some(limit) if (1..=MAX_PAGE).contains(&limit) => limit,
         Some(_) => {
-            mistakes.add(&At::ROOT.key("limit"), format!("will not do; allowed are 1 to {MAX_PAGE}"));
+            mistakes
+                .add(&At::ROOT.key("limit"), format!("will not do; allowed are 1 to {MAX_PAGE}"));
             DEFAULT_PAGE
         }
     }

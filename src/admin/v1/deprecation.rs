@@ -88,7 +88,9 @@ pub(super) fn announce<'a>(
     {
         headers.insert(DEPRECATION, value);
     }
-    if let Some(UnixMillis(sunset)) = deprecations.filter_map(|deprecation| deprecation.sunset).min() {
+    if let Some(UnixMillis(sunset)) =
+        deprecations.filter_map(|deprecation| deprecation.sunset).min()
+    {
         let moment = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_millis(sunset));
         // Beyond the year 9999 there is no such date.
         let text = moment.filter(|_| sunset / 1000 < MAX_HTTP_DATE).map(httpdate::fmt_http_date);

@@ -72,8 +72,19 @@ pub(super) struct Wanted {
 impl Wanted {
     fn split(self) -> (FilterQuery, How) {
         let Self {
-            namespace, tag, metadata, version, zone, region, health, eligible,
-            vitals, index, wait, after, limit,
+            namespace,
+            tag,
+            metadata,
+            version,
+            zone,
+            region,
+            health,
+            eligible,
+            vitals,
+            index,
+            wait,
+            after,
+            limit,
         } = self;
         let filter =
             FilterQuery { namespace, tag, metadata, version, zone, region, health, eligible };
@@ -109,7 +120,8 @@ pub(super) async fn discover(
     let filter = filter.convert(&mut mistakes);
     let limit = page_size(how.limit, &mut mistakes);
     let wait = wait(how.index, how.wait, &mut mistakes);
-    let after = how.after.map(|after| mistakes.take(&At::ROOT.key("after"), InstanceId::new(&after)));
+    let after =
+        how.after.map(|after| mistakes.take(&At::ROOT.key("after"), InstanceId::new(&after)));
     let filter = mistakes.or(filter)?;
 
     if let Some(wait) = wait {
@@ -127,7 +139,8 @@ pub(super) async fn discover(
     let range = service.instances.range((begin, std::ops::Bound::Unbounded));
     let mut found = range.map(|(_, instance)| instance).filter(|instance| filter.takes(instance));
     let chosen: Vec<_> = found.by_ref().take(limit).collect();
-    let next = chosen.last().filter(|_| found.next().is_some()).map(|last| last.record.id.to_string());
+    let next =
+        chosen.last().filter(|_| found.next().is_some()).map(|last| last.record.id.to_string());
 
     let moment = now();
     let with_vitals = how.vitals == Some(true);
@@ -146,6 +159,8 @@ pub(super) async fn discover(
         chosen.iter().filter_map(|instance| deprecation_of(&instance.record, &service.record));
     announce(response.headers_mut(), deprecated);
     response.headers_mut().insert(INDEX, index(service_index));
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
     Ok(response)
 }

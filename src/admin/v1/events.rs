@@ -156,7 +156,8 @@ pub(super) async fn list(
 }
 
 fn gone(oldest: Index) -> Problem {
-    let what = format!("events after `since` are forgotten; the oldest that is kept has index {oldest}");
+    let what =
+        format!("events after `since` are forgotten; the oldest that is kept has index {oldest}");
     Problem::new(StatusCode::GONE, "forgotten", what).with(INDEX, &oldest.to_string())
 }
 

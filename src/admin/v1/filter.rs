@@ -38,7 +38,7 @@ pub(super) struct FilterQuery {
 
 /// Conditions on instances.
 #[derive(Debug, Default)]
-pub(super) struct Filter {
+pub struct Filter {
     tags: Vec<String>,
     metadata: Vec<(String, String)>,
     version: Option<VersionReq>,
@@ -91,7 +91,8 @@ impl Filter {
 
     pub fn takes(&self, instance: &Instance) -> bool {
         let record = &instance.record;
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
         self.tags.iter().all(|tag| record.tags.contains(tag.as_str()))
             && self.metadata.iter().all(|(key, value)| record.metadata.get(key) == Some(value))
             && self.version.as_ref().is_none_or(|wanted| {

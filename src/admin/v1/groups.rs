@@ -7,10 +7,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Api;
 use super::duty::MaintenanceBody;
 use super::instances::apply;
 use super::service_view::Counts;
-use super::Api;
 use crate::admin::auth::{Caller, Operator, Viewer};
 use crate::admin::input::{Body, GroupPath};
 use crate::admin::problem::Problem;

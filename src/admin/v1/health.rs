@@ -57,11 +57,16 @@ fn judge(counts: Counts) -> (HealthStatus, String) {
     let out = total - eligible;
     match (total, eligible) {
         (0, _) => (HealthStatus::Critical, "it has no instances".to_owned()),
-        (_, 0) => (HealthStatus::Critical, format!("none of {total} instances may be given requests")),
-        _ if out > 0 => {
-            (HealthStatus::Warning, format!("{out} of {total} instances are out, {critical} of them critical"))
+        (_, 0) => {
+            (HealthStatus::Critical, format!("none of {total} instances may be given requests"))
         }
-        _ if warning > 0 => (HealthStatus::Warning, format!("{warning} of {total} instances are warning")),
+        _ if out > 0 => (
+            HealthStatus::Warning,
+            format!("{out} of {total} instances are out, {critical} of them critical"),
+        ),
+        _ if warning > 0 => {
+            (HealthStatus::Warning, format!("{warning} of {total} instances are warning"))
+        }
         _ => (HealthStatus::Passing, format!("{total} of {total} instances are passing")),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::State;
 use axum::extract::FromRequest;
+use axum::extract::State;
 use axum::http::header;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

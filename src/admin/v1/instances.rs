@@ -44,7 +44,8 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let InstancePath { service: key, instance: id } = path;
     let snapshot = api.registry.snapshot();
-    let service = snapshot.services.get(&key).ok_or_else(|| RegistryError::NoService(key.clone()))?;
+    let service =
+        snapshot.services.get(&key).ok_or_else(|| RegistryError::NoService(key.clone()))?;
     let instance = service.instances.get(&id).ok_or(RegistryError::NoInstance(key, id))?;
     let mut response = unless_known(&headers, instance.index, || {
         let view = InstanceView::of(instance, &service.record).with_vitals(instance, now());
@@ -99,7 +100,8 @@ pub(super) async fn register_new(
     body: Body<InstanceBody>,
 ) -> Result<Response, Problem> {
     let digits: String = (0..ID_DIGITS).map(|_| fastrand::choice(HEX).unwrap_or('0')).collect();
-    let id = InstanceId::new(&format!("i-{digits}")).map_err(|e| Problem::not_found(e.to_string()))?;
+    let id =
+        InstanceId::new(&format!("i-{digits}")).map_err(|e| Problem::not_found(e.to_string()))?;
     let checks = api.checks.load();
     let location = format!(
         "/v1/services/{}/instances/{id}?namespace={}",
@@ -144,8 +146,8 @@ pub(super) async fn patch(
     let mut tries = PATCH_TRIES;
     loop {
         let known = api.registry.snapshot().instance(&service, &instance).cloned();
-        let known = known
-            .ok_or_else(|| RegistryError::NoInstance(service.clone(), instance.clone()))?;
+        let known =
+            known.ok_or_else(|| RegistryError::NoInstance(service.clone(), instance.clone()))?;
         let record = patched(&known.record, &patch, &api)?;
         let expected = condition.expected(Some(known.index)).or(Some(known.index));
         let request =

@@ -55,7 +55,7 @@ use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
 use crate::registry::Registry;
 use crate::webhook::Board;
-use state::States;
+pub(super) use state::States;
 
 /// The checks that the configuration names: registrations may.
 pub type Checks = BTreeMap<CheckName, Arc<Check>>;

@@ -1,9 +1,9 @@
 //! The API's description (OpenAPI 3.1), made of the handlers and their types, and a page to try it.
 
+use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::Router;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -126,7 +126,7 @@ fn first_u64(digest: &[u8]) -> u64 {
 pub(super) struct How {
     /// `default` if absent.
     #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
-    #[expect(dead_code, reason = "`ServicePath` reads it")]
+    #[allow(dead_code, reason = "`ServicePath` reads it")]
     namespace: Option<String>,
     /// By name; the service's own if absent.
     strategy: Option<String>,
@@ -150,11 +150,15 @@ pub(super) async fn pick(
     Query(how): Query<How>,
 ) -> Result<Response, Problem> {
     let snapshot = api.registry.snapshot();
-    let service = snapshot.services.get(&key).ok_or_else(|| RegistryError::NoService(key.clone()))?;
+    let service =
+        snapshot.services.get(&key).ok_or_else(|| RegistryError::NoService(key.clone()))?;
     let eligible = service.instances.values().filter(|instance| instance.is_eligible());
     let eligible: Vec<_> = eligible.cloned().collect();
     let nobody = || {
-        let what = format!("`{key}` has {} instances, none of which may be given requests", service.instances.len());
+        let what = format!(
+            "`{key}` has {} instances, none of which may be given requests",
+            service.instances.len()
+        );
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "nobody", what).with(header::RETRY_AFTER, "1")
     };
     if eligible.is_empty() {

@@ -57,7 +57,8 @@ pub(super) struct Wanted {
 impl Wanted {
     fn takes(&self, service: &Known, tags: &[String]) -> bool {
         let record = &service.record;
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
         let health = |status: HealthStatus| {
             service.instances.values().any(|instance| instance.health.status == status)
         };

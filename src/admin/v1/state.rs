@@ -54,7 +54,7 @@ pub fn service_state(snapshot: &Snapshot, key: &ServiceKey) -> Bytes {
 
 /// States as server-sent events, written out.
 #[derive(Default)]
-pub(super) struct States {
+pub struct States {
     kept: Mutex<HashMap<ServiceKey, Kept>>,
 }
 

@@ -37,7 +37,7 @@ pub(super) struct SubscriptionBody {
     #[schema(min_length = 1, max_length = 128)]
     pub service: String,
     /// Where the service's state is posted to: `http` or `https`.
-    #[schema(format = Uri, max_length = 2048)]
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://hooks.example/web")]
     pub url: String,
     /// Key of the signature, 16 to 256 bytes; one is made if absent.
     #[schema(min_length = 16, max_length = 256)]
@@ -125,7 +125,10 @@ fn sees(caller: &Caller, subscription: &Subscription) -> bool {
     tag = "watching",
     responses((status = 200, body = SubscriptionsView))
 )]
-pub(super) async fn list(State(api): State<Api>, Viewer(caller): Viewer) -> Json<SubscriptionsView> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Viewer(caller): Viewer,
+) -> Json<SubscriptionsView> {
     let all = api.registry.subscriptions();
     let seen = all.iter().filter(|subscription| sees(&caller, subscription));
     let items = seen.map(|s| SubscriptionView::of(s, &api.deliveries.of(&s.id)));
@@ -179,7 +182,10 @@ pub(super) async fn subscribe(
             mistakes.add(&at.key("url"), format!("has more than {MAX_URL_BYTES} bytes"));
         }
         mistakes.take(&at.key("url"), check_url(&url, allowed));
-        if secret.as_ref().is_some_and(|s| !(MIN_SECRET_BYTES..=MAX_SECRET_BYTES).contains(&s.len())) {
+        if secret
+            .as_ref()
+            .is_some_and(|s| !(MIN_SECRET_BYTES..=MAX_SECRET_BYTES).contains(&s.len()))
+        {
             let bounds = format!("allowed are {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes");
             mistakes.add(&at.key("secret"), bounds);
         }

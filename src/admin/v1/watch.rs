@@ -36,7 +36,8 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 pub(super) fn seat(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
     api.watchers.clone().try_acquire_owned().map_err(|_| {
         let what = "as many clients watch as `[admin.limits] max_watchers` allows";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "watchers", what).with(header::RETRY_AFTER, "5")
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "watchers", what)
+            .with(header::RETRY_AFTER, "5")
     })
 }
 
