@@ -44,7 +44,7 @@ plugin-deps:
 	@scripts/need-wasm-target
 
 test-deps:
-	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl
+	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl promtool:prometheus
 
 bench-deps:
 	@scripts/need curl:curl h2load:nghttp2-client nginx:nginx-light haproxy:haproxy \

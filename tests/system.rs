@@ -6,6 +6,8 @@ mod mesh;
 
 #[path = "system/abuse.rs"]
 mod abuse;
+#[path = "system/building.rs"]
+mod building;
 #[path = "system/clients.rs"]
 mod clients;
 #[path = "system/commands.rs"]

@@ -84,6 +84,7 @@ impl Proxy {
 pub fn proconsul(binaries: &Binaries, config: &Path) -> Command {
     let mut command = Command::new(&binaries.proconsul);
     command.arg("run").arg(config);
+    command.env("XDG_STATE_HOME", config.parent().unwrap_or(config)).env_remove("STATE_DIRECTORY");
     command
 }
 

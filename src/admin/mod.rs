@@ -21,8 +21,8 @@ pub use auth::{AuthError, AuthState};
 pub use routes::{Admin, ReloadRequest};
 pub use server::{bind, bind_after_hand_over, serve};
 pub use status::{
-    EndpointStatus, PluginCounters, PluginStatus, ReloadReport, ReloadResult, RouteStatus,
-    ServiceStatus, Status, StrategyStatus,
+    EndpointStatus, NameStatus, PluginCounters, PluginStatus, ReloadReport, ReloadResult,
+    RouteStatus, ServiceStatus, Status, StrategyStatus,
 };
 pub use v1::{Checks, NativePicker, PickError, Picker, service_state};
 

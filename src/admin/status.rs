@@ -104,6 +104,20 @@ pub struct ServiceStatus {
     #[serde(skip)]
     pub counters: PluginCounters,
     pub endpoints: Vec<EndpointStatus>,
+    /// Too few instances are well: requests go to all of them.
+    pub panicking: bool,
+    /// Hosts of its endpoints that are names.
+    pub names: BTreeMap<String, NameStatus>,
+}
+
+/// How it stands with a name. One that cannot be resolved keeps the addresses that it had.
+#[derive(Debug, Clone, Serialize)]
+pub struct NameStatus {
+    pub addresses: usize,
+    /// Since the last good answer; `null` = there was none.
+    pub age_seconds: Option<u64>,
+    /// Why the newest lookup failed; `null` = it did not.
+    pub last_error: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, ToSchema)]

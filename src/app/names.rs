@@ -1,4 +1,9 @@
 //! Hosts of endpoints and the addresses that they stand for, asked again as their records age.
+//!
+//! A name that cannot be resolved, or is there no more (NXDOMAIN), keeps the addresses that it had:
+//! a name server that errs for a minute must not take a service away, and an address that answers no
+//! more costs a connection that is tried elsewhere. Who wants endpoints gone takes them out of the
+//! configuration. It is logged at each failure, and `/-/status` tells.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -7,7 +12,9 @@ use std::time::{Duration, Instant};
 use hickory_resolver::TokioResolver;
 use tokio::time::timeout;
 
+use super::members::registered_hosts;
 use crate::config::Config;
+use crate::registry::Snapshot;
 
 /// An answer is kept for at least this long, whatever its TTL says.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -19,15 +26,28 @@ const RETRY: Duration = Duration::from_secs(5);
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is known of the names in use.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Names {
     known: HashMap<String, Known>,
 }
 
+#[derive(Clone)]
 struct Known {
     /// In ascending order; those of the last good answer when the newest failed.
     addresses: Vec<IpAddr>,
+    /// When the last good answer came.
+    answered: Option<Instant>,
+    /// Why the newest answer was none.
+    error: Option<String>,
     ask_again: Instant,
+}
+
+/// What is known of one name, for people.
+pub(super) struct Resolution<'a> {
+    pub addresses: usize,
+    /// Of the last good answer.
+    pub age: Option<Duration>,
+    pub error: Option<&'a str>,
 }
 
 /// What asking for one name gave.
@@ -36,13 +56,16 @@ pub(super) struct Answer {
     outcome: Result<(Vec<IpAddr>, Instant), String>,
 }
 
-/// The hosts of a configuration that are names.
-pub(super) fn hosts(config: &Config) -> BTreeSet<String> {
+/// The hosts of a configuration, and of what registered for it, that are names.
+pub(super) fn hosts(config: &Config, registry: &Snapshot) -> BTreeSet<String> {
     let endpoints = config.services.values().flat_map(|service| &service.endpoints);
-    endpoints
-        .filter(|endpoint| endpoint.host.parse::<IpAddr>().is_err())
-        .map(|endpoint| endpoint.host.clone())
-        .collect()
+    let configured = endpoints.map(|endpoint| &endpoint.host);
+    let mut hosts: BTreeSet<String> =
+        configured.filter(|host| host.parse::<IpAddr>().is_err()).cloned().collect();
+    for service in config.services.values() {
+        hosts.extend(registered_hosts(service, registry));
+    }
+    hosts
 }
 
 /// Asks for all of `hosts` at once. Takes as long as the slowest, [`LOOKUP_TIMEOUT`] at the most.
@@ -88,6 +111,16 @@ impl Names {
         }
     }
 
+    /// How it stands with a name; `None` for an address, and for what was never asked for.
+    pub(super) fn resolution(&self, host: &str, now: Instant) -> Option<Resolution<'_>> {
+        let Known { addresses, answered, error, ask_again: _ } = self.known.get(host)?;
+        Some(Resolution {
+            addresses: addresses.len(),
+            age: answered.map(|answered| now.saturating_duration_since(answered)),
+            error: error.as_deref(),
+        })
+    }
+
     /// Those of `hosts` that were never asked for.
     pub(super) fn unknown(&self, hosts: &BTreeSet<String>) -> Vec<String> {
         hosts.iter().filter(|host| !self.known.contains_key(*host)).cloned().collect()
@@ -104,6 +137,13 @@ impl Names {
         .collect()
     }
 
+    /// Takes over what another knows of names that this one does not.
+    pub(super) fn adopt(&mut self, other: Names) {
+        for (host, known) in other.known {
+            self.known.entry(host).or_insert(known);
+        }
+    }
+
     /// When the next answer is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.known.values().map(|known| known.ask_again).min()
@@ -112,18 +152,24 @@ impl Names {
     /// Takes answers. A name that failed keeps the addresses that it had.
     pub(super) fn learn(&mut self, answers: Vec<Answer>, now: Instant) {
         for Answer { host, outcome } in answers {
-            let (addresses, ask_again) = match outcome {
-                Ok((addresses, valid_until)) => {
-                    (addresses, valid_until.clamp(now + SHORTEST, now + LONGEST))
-                }
+            let known = match outcome {
+                Ok((addresses, valid_until)) => Known {
+                    addresses,
+                    answered: Some(now),
+                    error: None,
+                    ask_again: valid_until.clamp(now + SHORTEST, now + LONGEST),
+                },
                 Err(error) => {
-                    let kept = self.addresses(&host);
-                    let addresses = kept.len();
-                    tracing::warn!(host, error, addresses, "name not resolved, what it had stays");
-                    (kept, now + RETRY)
+                    let (addresses, answered) = match self.known.remove(&host) {
+                        Some(known) => (known.addresses, known.answered),
+                        None => (Vec::new(), None),
+                    };
+                    let kept = addresses.len();
+                    tracing::warn!(host, error, kept, "name not resolved, what it had stays");
+                    Known { addresses, answered, error: Some(error), ask_again: now + RETRY }
                 }
             };
-            self.known.insert(host, Known { addresses, ask_again });
+            self.known.insert(host, known);
         }
     }
 }
@@ -158,5 +204,26 @@ mod tests {
         names.learn(look_up(vec!["nowhere.invalid".to_owned()]).await, now);
         assert!(names.addresses("nowhere.invalid").is_empty());
         assert_eq!(names.next(), Some(now + RETRY));
+        let resolution = names.resolution("nowhere.invalid", now).unwrap();
+        assert!(resolution.error.is_some() && resolution.age.is_none());
+    }
+
+    #[test]
+    fn a_name_that_is_there_no_more_keeps_its_addresses() {
+        let mut names = Names::default();
+        let begun = Instant::now();
+        let answer = |outcome| vec![Answer { host: "db.test".to_owned(), outcome }];
+        let address = IpAddr::from([192, 0, 2, 7]);
+        names.learn(answer(Ok((vec![address], begun))), begun);
+        let later = begun + Duration::from_secs(60);
+        names.learn(answer(Err("NXDOMAIN".to_owned())), later);
+        assert_eq!(names.addresses("db.test"), [address]);
+        let Resolution { addresses, age, error } = names.resolution("db.test", later).unwrap();
+        assert_eq!((addresses, age), (1, Some(later - begun)));
+        assert_eq!(error, Some("NXDOMAIN"));
+
+        names.learn(answer(Ok((Vec::new(), later))), later);
+        let Resolution { addresses, age, error } = names.resolution("db.test", later).unwrap();
+        assert_eq!((addresses, age, error), (0, Some(Duration::ZERO), None));
     }
 }

@@ -1,13 +1,12 @@
 //! Starting: from a configuration file to a process that serves it until it is told to stop.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::TcpKeepalive;
@@ -16,36 +15,30 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::api::{self, ApiSettings};
+use super::build::PluginHosts;
+use super::changes::Changes;
 use super::control::Control;
 use super::drain;
-use super::reloader::{Reloader, load, report, unix_seconds};
+use super::registry;
+use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
-use super::status::status;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
-use super::world::{ListenerHandle, World};
-use crate::admin::{self, Admin, AuthState, ReloadResult};
+use super::world::{ListenerHandle, Surroundings, World};
+use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
-use crate::config::{self, AccessLogTarget, Config, LogFormat, Problem, Refused};
+use crate::config::{self, Config, LogFormat, Problem, Refused};
+use crate::health::{self, TrafficInbox};
 use crate::model::Phase;
-use crate::plugin::balancer::BalancerHost;
-use crate::plugin::{EngineError, HotEngine, Library, Seeds};
+use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
-use crate::registry::{self, Writer};
-use crate::store::{self, StoreError};
-use crate::telemetry::access_log::AccessLog;
+use crate::store::StoreError;
 use crate::telemetry::{Metrics, log};
-use crate::webhook::{Board, Dispatcher, Reach};
 
 /// Reloads that may wait for their turn.
 const MAX_WAITING_RELOADS: usize = 16;
-
-/// How long a new process waits for the old one to let go of the admin address.
-const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Threads of the admin listener: two, so that one large answer does not hold up the others.
-const ADMIN_THREADS: usize = 2;
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -64,8 +57,6 @@ pub enum RunError {
     Build(Vec<Problem>),
     #[error("error: {0}")]
     Engine(#[from] EngineError),
-    #[error("error: admin.auth: {0}")]
-    Auth(admin::AuthError),
     #[error("error: {0}")]
     Store(StoreError),
     #[error("error: {what}: {error}")]
@@ -97,19 +88,34 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         tracing::warn!("{warning}");
     }
 
+    let api = ApiSettings::new(&config)
+        .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
     let shared = Arc::new(Shared {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
-        access_log: open_access_log(&config, &metrics)?,
+        access_log: ArcSwapOption::empty(),
     });
-    let host = plugin_host(&config, &metrics)?;
-    let world = control_runtime
-        .block_on(World::new(config, host, metrics.clone(), shared.clone()))
-        .map_err(|errors| {
-            RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
-        })?;
+    let hosts = plugin_hosts(&config, &metrics)?;
+    let registry = registry::start(&config)?;
+    let (traffic, reports) = TrafficInbox::new(metrics.traffic_reports_dropped());
+    let (tell_plan, plan) = watch::channel(Arc::default());
+    let max_concurrent = config.health.max_concurrent;
+    let health_loop =
+        health::run(registry.clone(), plan, reports, max_concurrent, metrics.health());
+    let surroundings = Surroundings {
+        hosts,
+        metrics: metrics.clone(),
+        shared: shared.clone(),
+        registry: registry.clone(),
+        traffic,
+        plan: tell_plan,
+    };
+    let started = World::new(config, surroundings);
+    let world = control_runtime.block_on(started).map_err(|errors| {
+        RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
+    })?;
     metrics.reload_succeeded(unix_seconds());
     let config = world.config.clone();
 
@@ -118,32 +124,28 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
+    let health_runtime = runtime()?;
+    spawn("health", move || health_runtime.block_on(health_loop))?;
+    let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
-    let first = report("start", ReloadResult::Applied, Duration::ZERO);
-    let started = first.unix_seconds;
-    let reloader = Reloader::new(options.config.clone(), first, config.clone());
-    let status = Arc::new(ArcSwap::from_pointee(status(&world, &reloader, started)));
     if let Some(address) = config.admin.address {
-        let auth = AuthState::load(&config.admin.auth).map_err(RunError::Auth)?;
-        let store = Arc::new(store::Memory::default());
-        let opened = control_runtime.block_on(registry::open(store, config.registry.clone()));
-        let (registry, writer) = opened.map_err(RunError::Store)?;
+        let status = control.status.clone();
         let admin = Admin {
             metrics: metrics.clone(),
-            status: status.clone(),
+            status,
             reload,
             phase,
-            registry,
-            auth: Arc::new(ArcSwap::from_pointee(auth)),
-            limits: Arc::new(ArcSwap::from_pointee(config.admin.limits)),
+            registry: registry.clone(),
+            auth: api.auth.clone(),
+            limits: api.limits.clone(),
             picker: Arc::new(admin::NativePicker::default()),
-            checks: Arc::new(ArcSwap::from_pointee(config.checks.clone())),
-            deliveries: Board::new(reach(address)),
-            backup_directory: None,
+            checks: api.checks.clone(),
+            deliveries: api::deliveries(address),
+            backup_directory: api::backup_directory(&config.registry),
         };
-        start_admin(address, admin, writer, options.upgrade)?;
+        api::start(address, admin, options.upgrade)?;
     }
     drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
@@ -156,8 +158,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(pid_file) = pid_file {
         pid_file.write();
     }
-    let control = Control { world, reloader, requests, status, started };
-    spawn("control", move || control_runtime.block_on(control.run(watch)))?;
+    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone(), api) };
+    spawn("control", move || control_runtime.block_on(control.run(changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
@@ -180,55 +182,12 @@ fn try_listeners(config: &Config) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Webhooks may go to this machine itself where only this machine can ask for them.
-fn reach(admin: SocketAddr) -> Reach {
-    match admin.ip().is_loopback() {
-        true => Reach::NetworkAndLoopback,
-        false => Reach::Network,
-    }
-}
-
-fn start_admin(
-    address: SocketAddr,
-    admin: Admin,
-    writer: Writer,
-    upgrade: bool,
-) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(ADMIN_THREADS)
-        .thread_name("admin")
-        .enable_all()
-        .build()
-        .map_err(system("admin runtime"))?;
-    let dispatcher = Dispatcher::new(
-        admin.registry.clone(),
-        admin.deliveries.clone(),
-        Arc::new(admin::service_state),
-    );
-    let dispatcher = dispatcher.map_err(|error| system("webhooks")(io::Error::other(error)))?;
-    let bound = match upgrade {
-        true => None,
-        false => Some(admin::bind(address).map_err(system(format!("admin.address {address}")))?),
-    };
-    spawn("admin", move || {
-        runtime.spawn(writer.run());
-        runtime.spawn(dispatcher.run());
-        runtime.block_on(async move {
-            let listener = match bound {
-                Some(listener) => listener,
-                None => admin::bind_after_hand_over(address, HAND_OVER_PATIENCE).await?,
-            };
-            admin::serve(listener, admin).await
-        })
-    })
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(system("runtime"))
 }
 
-fn spawn(
+pub(super) fn spawn(
     name: &'static str,
     work: impl FnOnce() -> io::Result<()> + Send + 'static,
 ) -> Result<(), RunError> {
@@ -241,24 +200,9 @@ fn spawn(
     Ok(())
 }
 
-fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, RunError> {
-    let engine = HotEngine::new()?;
-    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
+fn plugin_hosts(config: &Config, metrics: &Metrics) -> Result<PluginHosts, RunError> {
     let threads = config.server.threads * config.listeners.len().max(1);
-    Ok(BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())?)
-}
-
-fn open_access_log(config: &Config, metrics: &Metrics) -> Result<Option<AccessLog>, RunError> {
-    let (lines, dropped) = (config.access_log.queue_lines, metrics.access_log_dropped());
-    match &config.access_log.target {
-        AccessLogTarget::Off => Ok(None),
-        AccessLogTarget::Stdout => {
-            AccessLog::to_stdout(lines, dropped).map(Some).map_err(system("access_log"))
-        }
-        AccessLogTarget::File(path) => AccessLog::to_file(path, lines, dropped)
-            .map(Some)
-            .map_err(system(format!("access_log {}", path.display()))),
-    }
+    Ok(PluginHosts::new(config, threads, metrics)?)
 }
 
 fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunError> {

@@ -1,27 +1,30 @@
 //! The state of the process as the admin API tells it.
 
-use super::reloader::Reloader;
+use std::time::Instant;
+
+use super::names::Resolution;
 use super::world::World;
 use crate::admin::{
-    EndpointStatus, PluginCounters, PluginStatus, RouteStatus, ServiceStatus, Status,
+    EndpointStatus, NameStatus, PluginCounters, PluginStatus, RouteStatus, ServiceStatus, Status,
     StrategyStatus,
 };
 use crate::config::{HashOn, HostPattern, PathPattern, PluginSource, RouteAction, Strategy};
-use crate::plugin::contract::{BALANCER_PACKAGE, BALANCER_VERSION};
+use crate::plugin::Kind;
+use crate::plugin::contract::Contract;
 use crate::proxy::Service;
 use crate::proxy::route::Route;
 use crate::telemetry::clock::coarse_ms;
 
 /// Gathers everything, as it is now.
-pub(super) fn status(world: &World, reloader: &Reloader, started: f64) -> Status {
-    let (major, minor) = BALANCER_VERSION;
+pub(super) fn status(world: &World) -> Status {
+    let now = Instant::now();
     Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         process_id: std::process::id(),
-        started_unix_seconds: started,
-        contracts: vec![format!("{BALANCER_PACKAGE}@{major}.{minor}")],
-        last_reload: reloader.last.clone(),
-        listeners: reloader
+        started_unix_seconds: world.started_unix_seconds,
+        contracts: Kind::ALL.map(|kind| Contract::of(kind).spoken()).to_vec(),
+        last_reload: world.last_reload.clone(),
+        listeners: world
             .started_with
             .listeners
             .iter()
@@ -31,7 +34,7 @@ pub(super) fn status(world: &World, reloader: &Reloader, started: f64) -> Status
         services: world
             .serving()
             .iter()
-            .map(|(name, service)| (name.to_string(), service_status(service)))
+            .map(|(name, service)| (name.to_string(), service_status(world, service, now)))
             .collect(),
         route_table: world.shared.table.load().routes().iter().map(|r| route_status(r)).collect(),
         strategies: world.config.strategies.values().map(|s| strategy_status(s, world)).collect(),
@@ -90,7 +93,8 @@ fn source_words(source: &PluginSource) -> String {
     }
 }
 
-fn service_status(service: &Service) -> ServiceStatus {
+fn service_status(world: &World, service: &Service, now: Instant) -> ServiceStatus {
+    let names = world.names();
     let balancer = &service.balancer;
     let spec = balancer.spec();
     let upstreams = service.upstreams();
@@ -104,8 +108,17 @@ fn service_status(service: &Service) -> ServiceStatus {
         requests_in_flight: member.state.active(),
         latency_us: member.state.latency().read_us(coarse_ms()),
     });
+    let hosts = service.config.endpoints.iter().map(|endpoint| endpoint.host.as_str());
+    let resolutions = hosts.filter_map(|host| {
+        let Resolution { addresses, age, error } = names.resolution(host, now)?;
+        let age_seconds = age.map(|age| age.as_secs());
+        let last_error = error.map(str::to_owned);
+        Some((host.to_owned(), NameStatus { addresses, age_seconds, last_error }))
+    });
     ServiceStatus {
         endpoints: endpoints.collect(),
+        panicking: world.is_panicking(&service.config.name),
+        names: resolutions.collect(),
         strategy: spec.strategy.name.to_string(),
         plugin: PluginStatus {
             source: source_words(&spec.strategy.source),

@@ -8,10 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
+use tokio::time::{timeout, timeout_at};
 
+/// Files must be quiet for this long before they are read: editors write in several steps.
+const SETTLE: Duration = Duration::from_millis(40);
+/// But no longer than this after the first change.
+const SETTLE_LONGEST: Duration = Duration::from_millis(500);
 /// Symlinks followed for one path; a longer chain is a loop.
 const MAX_LINKS: usize = 16;
 
@@ -83,6 +89,24 @@ impl FileWatch {
         if self.events.recv().await.is_none() {
             std::future::pending::<()>().await; // no watcher, no events
         }
+    }
+
+    /// Waits until nothing has stirred for a moment.
+    pub(super) async fn settled(&mut self) {
+        let latest = Instant::now() + SETTLE_LONGEST;
+        while Instant::now() < latest && timeout(SETTLE, self.stirred()).await.is_ok() {}
+    }
+
+    /// Waits until there is something to see, and it has settled; false when `patience` is over first.
+    pub(super) async fn differs_within(&mut self, patience: Duration) -> bool {
+        let latest = Instant::now() + patience;
+        while timeout_at(latest.into(), self.stirred()).await.is_ok() {
+            if self.differs() {
+                self.settled().await;
+                return true;
+            }
+        }
+        self.differs() // there may be no events here
     }
 
     /// Whether there is something to see.

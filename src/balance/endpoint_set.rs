@@ -23,19 +23,24 @@ pub struct Member {
 pub struct EndpointSet {
     members: Vec<Member>,
     index_by_id: HashMap<EndpointId, usize>,
+    /// What is known of those that are left out, for when they come back.
+    resting: HashMap<EndpointId, Arc<EndpointState>>,
     /// Running sums of the weights, for weighted choice by binary search.
     weight_sums: Vec<u64>,
 }
 
 impl EndpointSet {
-    /// Lists `members`, leaving out those of weight 0. Of two with the same id the first stays.
+    /// Lists `members`, leaving out those of weight 0, whose state is kept. Of two with the same id the
+    /// first stays.
     pub fn new(members: impl IntoIterator<Item = Member>) -> Self {
         let mut set = Self::default();
         let mut sum = 0;
         for member in members {
-            if member.endpoint.weight == Weight::ZERO
-                || set.index_by_id.contains_key(&member.endpoint.id)
-            {
+            if member.endpoint.weight == Weight::ZERO {
+                set.resting.entry(member.endpoint.id).or_insert(member.state);
+                continue;
+            }
+            if set.index_by_id.contains_key(&member.endpoint.id) {
                 continue;
             }
             sum += u64::from(member.endpoint.weight.get());
@@ -61,15 +66,21 @@ impl EndpointSet {
         self.index_by_id.get(id).copied()
     }
 
-    /// The state of an endpoint, to carry into the next set.
+    /// The state of an endpoint, listed or left out, to carry into the next set.
     pub fn state(&self, id: &EndpointId) -> Option<Arc<EndpointState>> {
-        self.position(id).map(|index| self.members[index].state.clone())
+        let listed = self.position(id).map(|index| &self.members[index].state);
+        listed.or_else(|| self.resting.get(id)).cloned()
     }
 
-    /// Whether another set has the same members, described alike and in the same order.
+    /// Whether another set has the same members, described alike and in the same order, of whom the
+    /// same is known.
     pub fn lists_the_same(&self, other: &EndpointSet) -> bool {
-        let description = |member: &Member| (member.endpoint.clone(), member.address);
-        self.members.iter().map(description).eq(other.members.iter().map(description))
+        self.members.len() == other.members.len()
+            && self.members.iter().zip(&other.members).all(|(one, other)| {
+                one.endpoint == other.endpoint
+                    && one.address == other.address
+                    && Arc::ptr_eq(&one.state, &other.state)
+            })
     }
 
     /// The member on whose share of the weight `fraction` falls, where 0 is the beginning of the

@@ -84,8 +84,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     server_changes(server, &new.server, &mut diff);
     let restart = [
         ("admin.address", admin.address != new.admin.address),
-        ("log", log != &new.log),
-        ("access_log", access_log != &new.access_log),
+        ("log.format", log.format != new.log.format),
         ("plugins.cache_directory", plugins.cache_directory != new.plugins.cache_directory),
         ("registry.store", registry.store != new.registry.store),
     ];
@@ -93,13 +92,15 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     let limits =
         |registry: &Registry| Registry { store: RegistryStore::Memory, ..registry.clone() };
     let at_once = [
-        ("admin.auth", admin.auth != new.admin.auth),
-        ("admin.limits", admin.limits != new.admin.limits),
-        ("plugins.limits", plugins.limits != new.plugins.limits),
-        ("registry.limits", limits(registry) != limits(&new.registry)),
-        ("health", health != &new.health),
+        ("log.level changed", log.level != new.log.level),
+        ("access_log changed", access_log != &new.access_log),
+        ("admin.auth changed", admin.auth != new.admin.auth),
+        ("admin.limits changed", admin.limits != new.admin.limits),
+        ("plugins changed: limits", plugins.limits != new.plugins.limits),
+        ("registry changed: limits", limits(registry) != limits(&new.registry)),
+        ("health changed", health != &new.health),
     ];
-    diff.takes_effect.extend(changed(at_once).map(|key| format!("{key} changed")));
+    diff.takes_effect.extend(changed(at_once).map(str::to_owned));
     listener_changes(listeners, &new.listeners, &mut diff);
 
     let lines = &mut diff.takes_effect;

@@ -26,6 +26,25 @@ pub enum CheckKind {
     Plugin(PluginCheck),
 }
 
+impl CheckKind {
+    /// The word in metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            CheckKind::Http(_) => "http",
+            CheckKind::Tcp(_) => "tcp",
+            CheckKind::Grpc(_) => "grpc",
+            CheckKind::ResponseTime(_) => "response_time",
+            CheckKind::Resources(_) => "resources",
+            CheckKind::Plugin(_) => "plugin",
+        }
+    }
+
+    /// Whether it asks the instance itself.
+    pub fn is_active(&self) -> bool {
+        !matches!(self, CheckKind::ResponseTime(_) | CheckKind::Resources(_))
+    }
+}
+
 /// `GET /` by default; passes with a status that is expected and a body that is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpCheck {

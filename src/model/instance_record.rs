@@ -32,6 +32,13 @@ pub struct InstanceRecord {
     pub checks: Vec<Check>,
 }
 
+/// An instance's id with its service's key: what the registry knows it by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceKey {
+    pub service: ServiceKey,
+    pub id: InstanceId,
+}
+
 /// Where an instance comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {

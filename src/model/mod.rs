@@ -19,7 +19,7 @@ pub use check::{
 };
 pub use endpoint::Endpoint;
 pub use health::{HealthStatus, MAX_REASON_BYTES, Verdict};
-pub use instance_record::{Duty, InstanceRecord, Origin, ReportedLoad};
+pub use instance_record::{Duty, InstanceKey, InstanceRecord, Origin, ReportedLoad};
 pub use name::{
     CheckName, EndpointId, GroupName, InstanceId, InvalidName, ListenerName, Namespace, RouteName,
     ServiceName, StrategyName, Tag,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, header};
@@ -45,7 +45,8 @@ pub struct Shared {
     pub table: ArcSwap<RouteTable>,
     /// Requests that no route matched.
     pub unrouted: Arc<RouteMetrics>,
-    pub access_log: Option<AccessLog>,
+    /// A reload may replace it too.
+    pub access_log: ArcSwapOption<AccessLog>,
 }
 
 /// The proxy behind one listener.
@@ -305,7 +306,8 @@ impl ProxyHttp for Gateway {
             && let Target::Service(service) = &route.target
         {
             route.metrics.connect_failures.inc();
-            placement.unreachable(service, upstreams);
+            let refused = *error.etype() == ErrorType::ConnectRefused;
+            placement.unreachable(service, upstreams, refused);
             let tries = service.config.connect_tries as usize;
             error.set_retry(placement.tries() < tries.min(upstreams.set.members().len()));
         }
@@ -355,6 +357,9 @@ impl ProxyHttp for Gateway {
             && let Target::Service(service) = &route.target
         {
             placement.answered(service, upstreams, response.status.as_u16());
+            if let Some(notice) = placement.index().and_then(|index| upstreams.notice(index)) {
+                notice.add_to(response)?;
+            }
             edit::response(&service.config.headers.response, response)?;
             edit::response(&route.config.headers.response, response)?;
         }

@@ -21,7 +21,8 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
     metrics.finished(StatusClass::of(status), elapsed.as_secs_f64());
     context.leave();
 
-    let Some(access_log) = &shared.access_log else { return };
+    let access_log = shared.access_log.load();
+    let Some(access_log) = &*access_log else { return };
     let header = session.req_header();
     let (route, service) = match &context.route {
         Some(route) => match &route.target {

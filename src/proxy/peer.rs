@@ -28,6 +28,8 @@ pub enum PeerError {
 pub(super) struct PeerTemplate {
     options: PeerOptions,
     tls: Option<TlsTemplate>,
+    /// Connections are shared between services, and kept across reloads, only where they were made
+    /// alike: by the same configuration, and the same certificates in the files that it names.
     group_key: u64,
 }
 
@@ -51,8 +53,11 @@ impl PeerTemplate {
             (UpstreamProtocol::Http2, _) => ALPN::H2,
             (UpstreamProtocol::Auto, Some(_)) => ALPN::H2H1,
         };
-        let tls = tls.as_ref().map(|tls| tls_template(tls, &mut options)).transpose()?;
-        Ok(Self { options, tls, group_key: group_key(&service.upstream) })
+        let mut group = DefaultHasher::new();
+        format!("{:?}", service.upstream).hash(&mut group);
+        let tls =
+            tls.as_ref().map(|tls| tls_template(tls, &mut options, &mut group)).transpose()?;
+        Ok(Self { options, tls, group_key: group.finish() })
     }
 
     pub(super) fn peer(&self, member: &Member) -> HttpPeer {
@@ -68,25 +73,27 @@ impl PeerTemplate {
     }
 }
 
-/// Connections are shared between services only where they were made alike.
-fn group_key(upstream: &Upstream) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    format!("{upstream:?}").hash(&mut hasher);
-    hasher.finish()
-}
-
-fn tls_template(tls: &UpstreamTls, options: &mut PeerOptions) -> Result<TlsTemplate, PeerError> {
+/// What is read from files goes into `group`.
+fn tls_template(
+    tls: &UpstreamTls,
+    options: &mut PeerOptions,
+    group: &mut impl Hasher,
+) -> Result<TlsTemplate, PeerError> {
     let UpstreamTls { server_name, verify, ca, client_certificate } = tls;
     options.verify_cert = *verify;
     options.verify_hostname = *verify;
     if let Some(path) = ca {
-        let certificates: Vec<WrappedX509> =
-            certificates(path)?.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect();
-        options.ca = Some(Arc::<CaType>::from(certificates));
+        let trusted = certificates(path)?;
+        trusted.hash(group);
+        let trusted: Vec<WrappedX509> =
+            trusted.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect();
+        options.ca = Some(Arc::<CaType>::from(trusted));
     }
     let client_certificate = match client_certificate {
         Some(CertificateFiles { certificate, key }) => {
-            Some(Arc::new(CertKey::new(certificates(certificate)?, private_key(key)?)))
+            let (chain, key) = (certificates(certificate)?, private_key(key)?);
+            (&chain, &key).hash(group);
+            Some(Arc::new(CertKey::new(chain, key)))
         }
         None => None,
     };

@@ -1,7 +1,8 @@
 //! The access log: one JSON line a request, written by a thread of its own.
 //!
 //! A request never waits for the disk: lines go into a bounded queue, and those that find it full
-//! are dropped and counted.
+//! are dropped and counted. A file that was moved away (logrotate) is left by starting another log in
+//! its place: the former thread writes what it has to where it was, and ends.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -38,8 +39,7 @@ pub struct Entry<'a> {
     pub error: &'a str,
 }
 
-/// Takes lines; cheap to clone.
-#[derive(Clone)]
+/// Takes lines.
 pub struct AccessLog {
     queue: SyncSender<Vec<u8>>,
     dropped: IntCounter,

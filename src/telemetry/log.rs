@@ -4,24 +4,27 @@
 //! can connect must not be able to fill a disk.
 
 use std::io::IsTerminal;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Instant;
 
 use tracing_subscriber::filter::{FilterExt, LevelFilter, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 /// Lines of pingora's in one second; further ones are dropped.
 const FOREIGN_LINES_PER_SECOND: u64 = 10;
+
+/// The filter that is in effect, to be exchanged.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Starts logging with a filter such as `info` or `proconsul=debug,warn`.
 ///
 /// A filter that cannot be read falls back to `info`; configuration is validated before it comes
 /// here. Only the first call in a process takes effect.
 pub fn start(filter: &str, json: bool) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, handle) = reload::Layer::new(parsed(filter));
     let bounded = dynamic_filter_fn(|metadata, _| {
         static GATE: Gate = Gate::new();
         static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -33,7 +36,21 @@ pub fn start(filter: &str, json: bool) {
         fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = if json { lines.json().boxed() } else { lines.boxed() };
     // A second start is a test's or a demo's: the first one's settings stay.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    if tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+    }
+}
+
+/// Logs by another filter from now on.
+pub fn set_filter(filter: &str) {
+    if let Some(handle) = FILTER.get() {
+        // Fails only when the subscriber is gone, which it never is.
+        let _ = handle.reload(parsed(filter));
+    }
+}
+
+fn parsed(filter: &str) -> EnvFilter {
+    EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
 /// A budget of lines for each second.

@@ -100,6 +100,11 @@ fn a_difference_says_what_changed_and_what_waits_for_a_restart() {
             "[admin]\nenabled = false\n[[routes]]",
             "admin.address changed (needs a restart)\n",
         ),
+        (
+            "[[routes]]",
+            "[log]\nlevel = \"debug\"\nformat = \"json\"\n[access_log]\ntarget = \"stdout\"\n[[routes]]",
+            "log.level changed\naccess_log changed\nlog.format changed (needs a restart)\n",
+        ),
         ("[[routes]]\nservice = \"web\"\n[[routes]]", "[[routes]]", "route web removed\n"),
     ] {
         assert_eq!(change(from, to), expected, "{from} → {to}");

@@ -12,7 +12,11 @@ use tokio::net::TcpStream;
 
 use super::client::{Answer, Connection};
 use super::free_address;
+use super::tls::Certificate;
 use super::wait::eventually;
+
+/// TLS with the certificate of [`Builder::site`].
+const SITE: &str = "tls.certificates = [{ certificate = \"site.pem\", key = \"site.key\" }]";
 
 /// A running proxy; it is killed with the test.
 pub struct Mesh {
@@ -102,6 +106,23 @@ impl Builder {
         self
     }
 
+    /// A certificate as `site.pem` with its key as `site.key`.
+    pub fn site(self, certificate: &Certificate) -> Self {
+        self.file("site.pem", certificate.pem.as_str()).file("site.key", certificate.key.as_str())
+    }
+
+    /// TLS on the listener, with this certificate.
+    pub fn tls(self, certificate: &Certificate) -> Self {
+        self.listener(SITE).site(certificate)
+    }
+
+    /// A second listener, at `@secure`, with TLS.
+    pub fn secure(mut self, certificate: &Certificate, keys: &str) -> Self {
+        let table = format!("\n[listeners.secure]\naddress = \"@secure\"\n{SITE}\n{keys}\n");
+        self.config.push_str(&table);
+        self.at("secure", free_address()).site(certificate)
+    }
+
     /// Where the mesh will have its files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -168,6 +189,9 @@ fn spawn(config: &Path, log: &Path, flags: &[&str]) -> Child {
         .arg(config)
         .args(flags)
         .env("NO_COLOR", "1")
+        // The registry's store is where state is kept: each proxy has its own.
+        .env("XDG_STATE_HOME", config.parent().unwrap())
+        .env_remove("STATE_DIRECTORY")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -252,6 +276,11 @@ impl Mesh {
     pub async fn edit_and_wait(&self, from: &str, to: &str) {
         let report = self.reloaded_by(|| self.edit(from, to)).await;
         assert_eq!(report["result"], "applied", "{report:#}");
+    }
+
+    /// Where another listener listens.
+    pub async fn address_of(&self, listener: &str) -> SocketAddr {
+        self.status().await["listeners"][listener].as_str().unwrap().parse().unwrap()
     }
 
     pub async fn connect(&self) -> Connection {

@@ -84,26 +84,9 @@ async fn an_upload_that_breaks_off_is_not_made_to_look_whole() {
 async fn who_says_nothing_is_cut_off_everywhere() {
     let up = Upstream::echo("up").await;
     let certificate = Certificate::of("site.test");
-    let mesh = Mesh::with(
-        r#"
-        services.web.endpoints = [{ address = "@up" }]
-        routes = [{ service = "web" }]
-        [listeners.secure]
-        address = "@secure"
-        header_timeout = "500ms"
-        keepalive_timeout = "1s"
-        tls.certificates = [{ certificate = "site.pem", key = "site.key" }]
-        "#,
-    )
-    .at("up", up)
-    .at("secure", crate::mesh::free_address())
-    .file("site.pem", certificate.pem.as_str())
-    .file("site.key", certificate.key.as_str())
-    .listener(SHORT)
-    .listener("h2c = true")
-    .start()
-    .await;
-    let secure = mesh.status().await["listeners"]["secure"].as_str().unwrap().parse().unwrap();
+    let builder = Mesh::to(&up).secure(&certificate, SHORT).listener(SHORT);
+    let mesh = builder.listener("h2c = true").start().await;
+    let secure = mesh.address_of("secure").await;
 
     let mut silent = mesh.connect().await;
     let mut half_greeting = mesh.connect().await;
@@ -141,23 +124,8 @@ async fn who_says_nothing_is_cut_off_everywhere() {
 async fn strangers_cannot_fill_the_log() {
     let up = Upstream::echo("up").await;
     let certificate = Certificate::of("site.test");
-    let mesh = Mesh::with(
-        r#"
-        services.web.endpoints = [{ address = "@up" }]
-        routes = [{ service = "web" }]
-        [listeners.secure]
-        address = "@secure"
-        tls.certificates = [{ certificate = "site.pem", key = "site.key" }]
-        "#,
-    )
-    .at("up", up)
-    .at("secure", crate::mesh::free_address())
-    .file("site.pem", certificate.pem.as_str())
-    .file("site.key", certificate.key.as_str())
-    .listener("h2c = true")
-    .start()
-    .await;
-    let secure = mesh.status().await["listeners"]["secure"].as_str().unwrap().parse().unwrap();
+    let mesh = Mesh::to(&up).secure(&certificate, "").listener("h2c = true").start().await;
+    let secure = mesh.address_of("secure").await;
     let begun = Instant::now();
     let before = mesh.log().lines().count();
     for _ in 0..20 {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use crate::mesh::proxy::ended;
 use crate::mesh::upstream::body;
 use crate::mesh::wait::eventually;
-use crate::mesh::{Connection, Load, Mesh, Upstream};
+use crate::mesh::{Connection, Load, Mesh, Upstream, free_address};
 
 /// An upstream that answers when it is told to.
 async fn held() -> (Upstream, Arc<Semaphore>) {
@@ -146,13 +146,20 @@ async fn an_upgrade_loses_no_request() {
 async fn a_name_stands_for_its_addresses() {
     let up = Upstream::echo_at("up", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
     let mesh = Mesh::with(&format!(
-        "services.web.endpoints = [{{ address = \"localhost:{}\" }}]\nroutes = [{{ service = \"web\" }}]",
+        "services.web.endpoints = [{{ address = \"localhost:{}\" }}, {{ address = \"nowhere.invalid:1\" }}]\n\
+         routes = [{{ service = \"web\" }}]",
         up.address.port()
     ))
     .start()
     .await;
     assert_eq!(mesh.get("/").await.header("x-upstream").as_deref(), Some("up"));
-    let endpoints = mesh.status().await["services"]["web"]["endpoints"].clone();
+    let service = mesh.status().await["services"]["web"].clone();
+    let (endpoints, names) = (&service["endpoints"], &service["names"]);
+    let [known, unknown] = [&names["localhost"], &names["nowhere.invalid"]];
+    assert!(known["addresses"].as_u64() >= Some(1) && known["age_seconds"].is_u64(), "{names:#}");
+    assert_eq!(known["last_error"], serde_json::Value::Null);
+    assert_eq!((&unknown["addresses"], &unknown["age_seconds"]), (&0.into(), &().into()));
+    assert!(unknown["last_error"].is_string(), "{names:#}");
     let addresses: Vec<_> = endpoints
         .as_array()
         .unwrap()
@@ -165,13 +172,14 @@ async fn a_name_stands_for_its_addresses() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let up = Upstream::echo("up").await;
-    let builder = Mesh::to(&up);
     let mesh = Mesh::to(&up).start().await;
-    let path = builder.write();
-    let text = fs::read_to_string(&path).unwrap();
-    let taken = text.replace(&builder.admin().to_string(), &mesh.listener.to_string());
-    fs::write(&path, taken).unwrap();
-    let output = crate::mesh::command(&["run", path.to_str().unwrap()]).await;
-    assert_eq!(output.code, 1, "{output:?}");
-    assert!(output.stderr.contains(&mesh.listener.to_string()), "{output:?}");
+    let (listener, admin) = (mesh.listener.to_string(), mesh.admin.to_string());
+    for (taken, free) in [(&admin, &listener), (&listener, &admin)] {
+        let text = mesh.config().replace(free, &free_address().to_string());
+        let path = mesh.path("second.toml");
+        fs::write(&path, text.replace("upgrade.sock", "second.sock")).unwrap();
+        let output = crate::mesh::command(&["run", path.to_str().unwrap()]).await;
+        assert_eq!(output.code, 1, "{output:?}");
+        assert!(output.stderr.contains(taken), "{output:?}");
+    }
 }

@@ -45,19 +45,7 @@ async fn http2_without_tls_reaches_an_http1_upstream() {
 async fn tls_offers_both_versions() {
     let up = Upstream::echo("up").await;
     let certificate = Certificate::of("site.test");
-    let mesh = Mesh::with(
-        r#"
-        services.web.endpoints = [{ address = "@up" }]
-        routes = [{ service = "web" }]
-        [listeners.http.tls]
-        certificates = [{ certificate = "site.pem", key = "site.key" }]
-        "#,
-    )
-    .at("up", up)
-    .file("site.pem", certificate.pem.as_str())
-    .file("site.key", certificate.key.as_str())
-    .start()
-    .await;
+    let mesh = Mesh::to(&up).tls(&certificate).start().await;
     let stream =
         certificate.connect(mesh.listener, "site.test", &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -151,20 +139,19 @@ async fn grpc(request: Request<hyper::body::Incoming>) -> Response<Body> {
     builder.body(made).unwrap()
 }
 
+/// A mesh with HTTP/2 on both sides, and a client of it.
+async fn rpc_mesh(up: &Upstream) -> (Mesh, Http2) {
+    let config = "[services.rpc]\nprotocol = \"http2\"\nendpoints = [{ address = \"@up\" }]\n\
+                  [[routes]]\nservice = \"rpc\"\n";
+    let mesh = Mesh::with(config).at("up", up).listener("h2c = true").start().await;
+    let client = Http2::over(TcpStream::connect(mesh.listener).await.unwrap()).await;
+    (mesh, client)
+}
+
 #[tokio::test]
 async fn grpc_passes_with_its_trailers() {
     let up = Upstream::http(grpc).await;
-    let mesh = Mesh::with(
-        r#"
-        services.rpc = { protocol = "http2", endpoints = [{ address = "@up" }] }
-        routes = [{ service = "rpc" }]
-        "#,
-    )
-    .at("up", up)
-    .listener("h2c = true")
-    .start()
-    .await;
-    let mut client = Http2::over(TcpStream::connect(mesh.listener).await.unwrap()).await;
+    let (_mesh, mut client) = rpc_mesh(&up).await;
     let message = Bytes::from_static(b"\0\0\0\0\x02hi");
     for (path, times) in [("/test/Unary", 1), ("/test/Stream", 3)] {
         let request = post(&format!("http://test{path}"), body(message.clone()));
@@ -199,17 +186,7 @@ async fn messages_go_back_and_forth_in_one_grpc_call() {
         Response::new(made)
     })
     .await;
-    let mesh = Mesh::with(
-        r#"
-        services.rpc = { protocol = "http2", endpoints = [{ address = "@up" }] }
-        routes = [{ service = "rpc" }]
-        "#,
-    )
-    .at("up", up)
-    .listener("h2c = true")
-    .start()
-    .await;
-    let mut client = Http2::over(TcpStream::connect(mesh.listener).await.unwrap()).await;
+    let (_mesh, mut client) = rpc_mesh(&up).await;
     let (mut sender, sent) = piecewise();
     let mut response = client.send(post("http://test/talk", sent)).await.unwrap();
     for word in ["one", "two", "three"] {

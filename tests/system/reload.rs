@@ -205,19 +205,7 @@ async fn fragments_come_and_go() {
 async fn certificates_are_exchanged_at_the_next_handshake() {
     let up = Upstream::echo("up").await;
     let (first, second) = (Certificate::of("site.test"), Certificate::of("site.test"));
-    let mesh = Mesh::with(
-        r#"
-        services.web.endpoints = [{ address = "@up" }]
-        routes = [{ service = "web" }]
-        [listeners.http.tls]
-        certificates = [{ certificate = "site.pem", key = "site.key" }]
-        "#,
-    )
-    .at("up", up)
-    .file("site.pem", first.pem.as_str())
-    .file("site.key", first.key.as_str())
-    .start()
-    .await;
+    let mesh = Mesh::to(&up).tls(&first).start().await;
     let shows = async |certificate: &Certificate| {
         certificate.connect(mesh.listener, "site.test", &[]).await.is_ok()
     };
@@ -238,6 +226,52 @@ async fn certificates_are_exchanged_at_the_next_handshake() {
     let report = mesh.reloaded_by(|| mesh.replace("site.pem", "-----BEGIN nonsense")).await;
     assert_eq!(report["result"], "refused");
     assert!(shows(&second).await);
+}
+
+#[tokio::test]
+async fn a_certificate_may_come_before_its_key() {
+    let (first, second) = (Certificate::of("site.test"), Certificate::of("site.test"));
+    let builder = Mesh::to(&Upstream::echo("up").await).tls(&first).bare_log();
+    let mesh = builder.server("[log]\nlevel = \"info,proconsul::app=debug\"").start().await;
+    mesh.replace("site.pem", &second.pem);
+    mesh.logged(&["cannot be used", "is not the private key of"]).await;
+    let report = mesh.reloaded_by(|| mesh.replace("site.key", &second.key)).await;
+    assert_eq!(report["result"], "applied", "{report:#}");
+    assert!(second.connect(mesh.listener, "site.test", &[]).await.is_ok());
+    assert_eq!(mesh.metric("proconsul_config_reloads_total{result=\"refused\"}").await, 0.0);
+}
+
+#[tokio::test]
+async fn connections_that_other_certificates_made_are_not_used_again() {
+    let (inner, other) = (Certificate::of("inner.test"), Certificate::of("inner.test"));
+    let up = Upstream::serve(Some(inner.acceptor(&[])), |_| async {
+        hyper::Response::new(crate::mesh::upstream::body("secret"))
+    })
+    .await;
+    let mesh = Mesh::with(
+        r#"
+        routes = [{ service = "web" }]
+        [services.web]
+        endpoints = [{ address = "@up" }]
+        tls = { ca = "ca.pem", server_name = "inner.test", client_certificate = { certificate = "own.pem", key = "own.key" } }
+        "#,
+    )
+    .at("up", &up)
+    .file("ca.pem", inner.pem.as_str())
+    .file("own.pem", inner.pem.as_str())
+    .file("own.key", inner.key.as_str())
+    .start()
+    .await;
+    let status = async || mesh.get("/").await.status;
+    for _ in 0..3 {
+        assert_eq!((status().await, up.connections()), (200, 1), "it is pooled");
+    }
+    mesh.reloaded_by(|| mesh.replace("own.pem", format!("{}{}", inner.pem, other.pem))).await;
+    assert_eq!((status().await, up.connections()), (200, 2), "another chain");
+    mesh.reloaded_by(|| mesh.replace("ca.pem", &other.pem)).await;
+    assert_eq!(status().await, 502, "the upstream is trusted no more");
+    mesh.reloaded_by(|| mesh.replace("ca.pem", &inner.pem)).await;
+    assert_eq!(status().await, 200);
 }
 
 #[tokio::test]
@@ -282,6 +316,14 @@ async fn what_is_not_changed_forgets_nothing() {
     assert!(latency > 0 && endpoint(&status, "web", at)["latency_us"].as_u64().unwrap() > 0);
     assert_eq!(answered_by(&mesh).await, in_order[at + 1], "round-robin goes on where it was");
 
+    // An endpoint that takes no requests for a while, the only one of its service.
+    let slow_with = |weight| format!("address = \"{slow}\", weight = {weight}");
+    mesh.edit_and_wait(&format!("address = \"{slow}\""), &slow_with(0)).await;
+    assert_eq!(endpoint(&mesh.status().await, "slow", 0), serde_json::Value::Null);
+    mesh.edit_and_wait("path = \"/slow\"", "path = \"/slow\", name = \"other\"").await;
+    mesh.edit_and_wait(&slow_with(0), &slow_with(1)).await;
+    assert_eq!(endpoint(&mesh.status().await, "slow", 0)["requests_in_flight"], 1);
+
     // The service itself: its strategy and endpoints stay.
     mesh.edit_and_wait(
         "services.slow.endpoints",
@@ -295,6 +337,16 @@ async fn what_is_not_changed_forgets_nothing() {
     .await;
     assert_eq!(endpoint(&mesh.status().await, "slow", 0)["requests_in_flight"], 1);
     assert_eq!(answered_by(&mesh).await, in_order[at + 2]);
+
+    // An endpoint that takes no requests for a while.
+    let address = endpoint(&mesh.status().await, "web", at)["address"].clone();
+    let with_weight = |weight| format!("address = {address}, weight = {weight} }}");
+    mesh.edit_and_wait(&format!("address = {address} }}"), &with_weight(0)).await;
+    assert_eq!(endpoint(&mesh.status().await, "web", 2), serde_json::Value::Null);
+    mesh.edit_and_wait("path = \"/slow\"", "path = \"/slow\", name = \"other\"").await;
+    mesh.edit_and_wait(&with_weight(0), &with_weight(1)).await;
+    let back = endpoint(&mesh.status().await, "web", at);
+    assert!(back["address"] == address && back["latency_us"].as_u64() > Some(0), "{back:#}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What an operator sees of requests: the access log and the metrics.
 
+use rustix::process::Signal;
+
 use crate::mesh::wait::eventually;
 use crate::mesh::{Mesh, Upstream};
 
@@ -58,6 +60,79 @@ async fn each_request_has_a_line_in_the_access_log() {
     assert_eq!(fields(1, &["service", "route", "error"]), ["down", "dead", "upstream_unreachable"]);
     assert_eq!(lines[1]["status"], 502);
     assert_eq!(lines[2]["request_id"].as_str().unwrap().len(), 32, "a bad id is replaced");
+}
+
+/// Waits until a file has a line of a request to this path.
+async fn has_line(mesh: &Mesh, file: &str, path: &str) {
+    let wanted = format!("\"path\":\"{path}\"");
+    eventually(&format!("a line of {path} in {file}"), || async {
+        let text = std::fs::read_to_string(mesh.path(file)).unwrap_or_default();
+        text.contains(&wanted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_moved_away_is_begun_anew_when_asked_for() {
+    let mesh = Mesh::to(&Upstream::echo("up").await)
+        .file("logs/readme", "")
+        .server("[access_log]\ntarget = { file = \"logs/access.log\" }")
+        .start()
+        .await;
+    let moved = |to: &str| std::fs::rename(mesh.path("logs/access.log"), mesh.path(to)).unwrap();
+    mesh.get("/first").await;
+    has_line(&mesh, "logs/access.log", "/first").await;
+    moved("logs/1");
+    mesh.get("/second").await;
+    has_line(&mesh, "logs/1", "/second").await;
+
+    mesh.reloaded_by(|| mesh.signal(Signal::HUP)).await;
+    mesh.get("/third").await;
+    has_line(&mesh, "logs/access.log", "/third").await;
+    moved("logs/2");
+
+    mesh.edit("[[routes]]", "[[routs]]"); // whatever becomes of the configuration
+    assert_eq!(mesh.admin("POST", "/-/reload").await.status, 422);
+    mesh.get("/fourth").await;
+    has_line(&mesh, "logs/access.log", "/fourth").await;
+
+    std::fs::rename(mesh.path("logs"), mesh.path("elsewhere")).unwrap();
+    let report = mesh.admin("POST", "/-/reload").await;
+    assert!(report.json()["warnings"].to_string().contains("not reopened"), "{}", report.text());
+    mesh.get("/fifth").await;
+    has_line(&mesh, "elsewhere/access.log", "/fifth").await;
+}
+
+#[tokio::test]
+async fn logs_change_with_the_configuration() {
+    let mesh = Mesh::with(
+        r#"
+        log.level = "warn"
+        access_log.target = "off"
+        services.web.endpoints = [{ address = "@up" }]
+        routes = [{ service = "web" }]
+        "#,
+    )
+    .bare_log()
+    .at("up", Upstream::echo("up").await)
+    .start()
+    .await;
+    assert_eq!(mesh.log(), "");
+    mesh.edit_and_wait("\"off\"", "{ file = \"a.log\" }").await;
+    mesh.get("/to-a").await;
+    has_line(&mesh, "a.log", "/to-a").await;
+    mesh.edit_and_wait("a.log", "b.log").await;
+    mesh.get("/to-b").await;
+    has_line(&mesh, "b.log", "/to-b").await;
+    assert!(!std::fs::read_to_string(mesh.path("a.log")).unwrap().contains("/to-b"));
+    let report = mesh.reloaded_by(|| mesh.edit("b.log", "no-such-place/c.log")).await;
+    assert_eq!(report["result"], "refused", "{report:#}");
+    assert!(report["reasons"].to_string().contains("access_log.target"), "{report:#}");
+
+    mesh.edit_and_wait("no-such-place/c.log", "b.log").await;
+    assert!(!mesh.log().contains("INFO"), "{}", mesh.log());
+    mesh.edit_and_wait("\"warn\"", "\"info\"").await;
+    mesh.logged(&["INFO", "configuration reloaded"]).await;
 }
 
 #[tokio::test]

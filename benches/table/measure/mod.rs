@@ -3,11 +3,14 @@
 mod callgrind;
 mod cpu;
 mod hostile;
+mod killed;
 mod latency;
 mod memory;
 mod obeys;
 mod pick;
+mod registry;
 mod reloads;
+mod services;
 
 use anyhow::Result;
 
@@ -47,5 +50,8 @@ pub const ALL: &[Measurement] = &[
     },
     Measurement { name: "memory", what: "resident memory at rest", run: memory::run },
     Measurement { name: "hostile", what: "a plugin that never returns", run: hostile::run },
+    Measurement { name: "services", what: "CPU a request beside many", run: services::run },
+    Measurement { name: "registry", what: "the registry over its API", run: registry::run },
+    Measurement { name: "killed", what: "kills while registering", run: killed::run },
     Measurement { name: "latency", what: "latency at a fixed rate", run: latency::run },
 ];

@@ -13,7 +13,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use super::state::AuthError;
-use crate::config::{JwtAuth, Role, ServicePattern};
+use crate::config::{JwtAuth, Role, ServicePattern, service_pattern};
 
 /// A file that is larger is no key set.
 const MAX_JWKS_BYTES: u64 = 1 << 20;
@@ -115,7 +115,7 @@ impl JwtKeys {
         let services = match claims.get(&self.services_claim) {
             None => Vec::new(),
             Some(Value::Array(patterns)) if patterns.len() <= MAX_PATTERNS => {
-                let read = |pattern: &Value| pattern.as_str().and_then(ServicePattern::parse);
+                let read = |pattern: &Value| pattern.as_str().and_then(service_pattern);
                 let all: Option<Vec<_>> = patterns.iter().map(read).collect();
                 all.ok_or_else(|| {
                     format!("the token's claim `{}` has a bad pattern", self.services_claim)

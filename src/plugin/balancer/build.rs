@@ -14,7 +14,8 @@ use wasmtime::component::{HasSelf, InstancePre, Linker};
 use super::super::bindings::BalancerWithFeedback;
 use super::super::clock::{Clock, SimulatedClock};
 use super::super::contract::{self, BalancerExports};
-use super::super::engine::{EngineError, HotEngine};
+use super::super::engine::EngineError;
+use super::super::kind::Kind;
 use super::super::library::{Library, LoadedComponent};
 use super::super::limits::Limiter;
 use super::super::log_gate::{LogGate, tame};
@@ -39,7 +40,7 @@ pub struct BalancerHost {
     seeds: Seeds,
     clock: Clock,
     metrics: Metrics,
-    /// The published ones.
+    /// The published ones, and those that were until a moment ago.
     pub(super) live: Mutex<Vec<Weak<Balancer>>>,
     upkeep: Notify,
 }
@@ -88,7 +89,7 @@ impl BalancerHost {
         metrics: Metrics,
         clock: Clock,
     ) -> Result<Arc<Self>, EngineError> {
-        let mut linker = Linker::new(library.engine().wasmtime());
+        let mut linker = Linker::new(library.engine());
         BalancerWithFeedback::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         Ok(Arc::new(Self {
             library,
@@ -102,15 +103,11 @@ impl BalancerHost {
         }))
     }
 
-    /// The engine, for looking at components.
-    pub fn engine(&self) -> &HotEngine {
-        self.library.engine()
-    }
-
     /// Reads, compiles and checks a strategy's component.
     pub fn load(&self, strategy: &Strategy) -> Result<Checked, Refusal> {
-        let component = self.library.load(&strategy.source, strategy.limits.file_bytes)?;
-        let exports = contract::check_balancer(self.library.engine(), &component)?;
+        let component =
+            self.library.load(Kind::Balancer, &strategy.source, strategy.limits.file_bytes)?;
+        let exports = contract::check_balancer(&component)?;
         let pre = self
             .linker
             .instantiate_pre(component.wasmtime())
@@ -168,7 +165,7 @@ impl BalancerHost {
         Ok(balancer)
     }
 
-    /// Has [`BalancerHost::maintain`] look after a balancer while it is published.
+    /// Has [`BalancerHost::maintain`] look after a balancer from its publication to its end.
     pub(super) fn look_after(&self, balancer: &Arc<Balancer>) {
         self.live.lock().push(Arc::downgrade(balancer));
     }
@@ -236,17 +233,17 @@ impl BalancerHost {
         self.upkeep.notified().await;
     }
 
-    /// Rebuilds and probes what needs it. Returns when to come back at the latest.
+    /// Rebuilds, probes and empties what needs it. Returns when to come back at the latest.
     pub fn maintain(&self, now: Instant) -> Option<Instant> {
         let live: Vec<_> = {
             let mut live = self.live.lock();
-            let published: Vec<_> = live
+            let in_use: Vec<_> = live
                 .iter()
                 .filter_map(Weak::upgrade)
-                .filter(|balancer| balancer.is_published())
+                .filter(|balancer| balancer.is_looked_after())
                 .collect();
-            *live = published.iter().map(Arc::downgrade).collect();
-            published
+            *live = in_use.iter().map(Arc::downgrade).collect();
+            in_use
         };
         live.iter().filter_map(|balancer| balancer.maintain(now)).min()
     }

@@ -3,7 +3,7 @@
 //! A [`Balancer`] is one generation of one service's strategy: a checked component, its
 //! configuration, and as many [slots](slots) as there are threads to pick at once. It is built
 //! aside, [published](Balancer::publish) with the service, [retired](Balancer::retire) when another takes
-//! its place, and gone when the last request that holds it ends.
+//! its place, [emptied](RETIRED_SERVES) soon after, and gone when the last request that holds it ends.
 
 mod build;
 mod instance;
@@ -13,7 +13,7 @@ mod trip;
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -36,6 +36,10 @@ const TIMED_EVERY: u64 = 64;
 
 /// Picks that a rebuilt instance must survive before a tripped strategy serves again.
 const PROBE_PICKS: u32 = 3;
+
+/// A generation that was replaced keeps its instances for this long, for requests that came before:
+/// longer than it takes to try every endpoint, where connecting takes as long as it may by default.
+const RETIRED_SERVES: Duration = Duration::from_secs(10);
 
 /// The response time that a probe tells a strategy that wants to hear outcomes.
 const PROBE_LATENCY_US: u32 = 1000;
@@ -60,8 +64,11 @@ enum Standing {
     /// Built, and perhaps never to serve.
     Aside,
     Published,
-    /// Replaced. Requests that hold it still pick with it; nobody looks after it.
-    Retired,
+    /// Replaced at that time. Requests that hold it still pick with it; its slots are not filled again.
+    Retired(Instant),
+    /// Replaced so long ago that its instances are gone. Where a request that holds it still (a
+    /// WebSocket, a download) wants another try, the fallback picks.
+    Emptied,
 }
 
 impl Selector for Balancer {
@@ -122,13 +129,22 @@ impl Balancer {
     }
 
     /// Takes this generation out of the gauges and of upkeep. Requests that hold it pick on with
-    /// the slots that it has; where those fail, the fallback picks.
-    pub fn retire(&self) {
-        *self.standing.lock() = Standing::Retired;
+    /// the slots that it has, while it has them; where those fail, the fallback picks.
+    pub fn retire(&self, now: Instant) {
+        *self.standing.lock() = Standing::Retired(now);
+        self.host.ask_for_upkeep();
     }
 
-    fn is_published(&self) -> bool {
-        *self.standing.lock() == Standing::Published
+    /// Whether [`Balancer::maintain`] has something to do, now or later.
+    fn is_looked_after(&self) -> bool {
+        matches!(*self.standing.lock(), Standing::Published | Standing::Retired(_))
+    }
+
+    fn empty_slots(&self) {
+        for index in 0..self.slots.len() {
+            let instance = self.slots.lock(index).take();
+            drop(instance); // which takes a while: not while the slot is held
+        }
     }
 
     /// Gives every slot the new endpoints, one slot after the other, so that the others pick on.
@@ -186,10 +202,21 @@ impl Balancer {
     }
 
     /// Rebuilds empty slots that were asked for, and probes a tripped strategy whose rest is over.
-    /// Returns when to come back, if that is known. Never called on the request path.
+    /// Empties a generation that was replaced. Returns when to come back, if that is known. Never
+    /// called on the request path.
     pub fn maintain(&self, now: Instant) -> Option<Instant> {
-        if !self.is_published() {
-            return None;
+        let standing = *self.standing.lock();
+        match standing {
+            Standing::Published => {}
+            Standing::Retired(since) if now < since + RETIRED_SERVES => {
+                return Some(since + RETIRED_SERVES);
+            }
+            Standing::Retired(_) => {
+                self.empty_slots();
+                *self.standing.lock() = Standing::Emptied;
+                return None;
+            }
+            Standing::Aside | Standing::Emptied => return None,
         }
         if self.status.is_tripped() {
             return self.probe(now);
@@ -331,9 +358,7 @@ impl Balancer {
             Ok(instance)
         }) {
             Ok(instance) => {
-                for index in 0..self.slots.len() {
-                    self.slots.lock(index).take();
-                }
+                self.empty_slots();
                 *self.slots.lock(0) = Some(instance);
                 self.trip.lock().probed_well();
                 self.status.recovered();
@@ -444,7 +469,7 @@ mod tests {
         new.metrics().slots.set(7);
         new.set_endpoints(build::sample_set());
         assert_eq!(new.metrics().slots.get(), 7, "it is not published");
-        old.retire();
+        old.retire(Instant::now());
         old.set_endpoints(build::sample_set());
         assert_eq!(new.metrics().slots.get(), 7, "it is retired");
         new.publish();
@@ -452,17 +477,25 @@ mod tests {
     }
 
     #[test]
-    fn a_retired_generation_serves_who_holds_it_and_is_not_looked_after() {
+    fn a_retired_generation_serves_who_holds_it_and_then_gives_its_memory_back() {
         let workshop = Workshop::new();
         let balancer = workshop.balancer();
         balancer.publish();
         balancer.publish();
         assert_eq!(workshop.host.live.lock().len(), 1);
-        balancer.retire();
-        workshop.host.maintain(Instant::now());
-        assert_eq!(workshop.host.live.lock().len(), 0);
+        let retired = Instant::now();
+        balancer.retire(retired);
         let ask = Ask { key: 0, tried: &Tried::default(), request: &RequestFacts::default };
+        assert_eq!(workshop.host.maintain(retired), Some(retired + RETIRED_SERVES));
         assert_eq!(balancer.select(&workshop.set, &ask), Ok(0));
+        assert_eq!(balancer.ready_slots(), 1);
+
+        assert_eq!(workshop.host.maintain(retired + RETIRED_SERVES), None);
+        assert_eq!(balancer.ready_slots(), 0);
+        assert_eq!(balancer.select(&workshop.set, &ask), Err(Miss::Busy), "the fallback picks");
+        workshop.host.maintain(retired + RETIRED_SERVES);
+        assert_eq!(balancer.ready_slots(), 0, "it is not filled again");
+        assert_eq!(workshop.host.live.lock().len(), 0);
     }
 
     #[test]

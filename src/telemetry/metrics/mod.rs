@@ -3,21 +3,27 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod checker;
 mod families;
+mod health;
 mod plugin;
 mod registry;
 mod route;
 mod series;
+mod service;
 
 use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use checker::CheckerMetrics;
 use families::Families;
+pub use health::HealthMetrics;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
 use series::SeriesTable;
+pub use service::ServiceMetrics;
 
 /// Every family, and the handles that are in use.
 #[derive(Clone)]
@@ -25,8 +31,11 @@ pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
     service_registry: RegistryMetrics,
+    health: HealthMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
+    services: Arc<SeriesTable<ServiceMetrics>>,
+    checkers: Arc<SeriesTable<CheckerMetrics>>,
 }
 
 impl Default for Metrics {
@@ -41,13 +50,9 @@ impl Metrics {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
-        Self {
-            registry,
-            families,
-            service_registry,
-            routes: Arc::default(),
-            plugins: Arc::default(),
-        }
+        let health = HealthMetrics::new(&registry);
+        let (routes, plugins, services, checkers) = Default::default();
+        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
     }
 
     /// The handles of the registry of services.
@@ -55,11 +60,22 @@ impl Metrics {
         self.service_registry.clone()
     }
 
+    /// The handles of the health loop.
+    pub fn health(&self) -> HealthMetrics {
+        self.health.clone()
+    }
+
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
     pub fn route(&self, service: &str, route: &str) -> Arc<RouteMetrics> {
         self.routes.get(&[service, route], |lease| {
             RouteMetrics::new(self.families.clone(), service, route, lease)
         })
+    }
+
+    /// The handles of a service's endpoints.
+    pub fn service(&self, service: &str) -> Arc<ServiceMetrics> {
+        self.services
+            .get(&[service], |lease| ServiceMetrics::new(self.families.clone(), service, lease))
     }
 
     /// The handles of a strategy's work for a service. `reasons` are those for which the fallback
@@ -72,6 +88,14 @@ impl Metrics {
     ) -> Arc<PluginMetrics> {
         self.plugins.get(&[service, strategy], |lease| {
             PluginMetrics::new(self.families.clone(), service, strategy, reasons, lease)
+        })
+    }
+
+    /// The handles of a health check that a component makes. `reasons` are those for which it may give
+    /// no answer, the same at each call.
+    pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
+        self.checkers.get(&[check], |lease| {
+            CheckerMetrics::new(self.families.clone(), check, reasons, lease)
         })
     }
 
@@ -96,6 +120,11 @@ impl Metrics {
     /// Counts connections that were cut off because the client was late.
     pub fn slow_clients(&self) -> prometheus::IntCounter {
         self.families.slow_clients.clone()
+    }
+
+    /// Counts failures of real requests that the health loop did not hear of.
+    pub fn traffic_reports_dropped(&self) -> prometheus::IntCounter {
+        self.families.traffic_reports_dropped.clone()
     }
 
     /// Requests that are being served right now, over all routes.
