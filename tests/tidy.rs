@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 11] = [
     &["store"],
     &["registry"],
     &["plugin"],
-    &["health", "alert", "sync"],
+    &["health", "alert", "sync", "webhook"],
     &["proxy", "admin"],
     &["app"],
     &["cli", "main", "lib"],
@@ -32,7 +32,7 @@ const PRIVILEGES: [(&str, &[&str], &str); 7] = [
     (
         r"derive\([^)]*\b(Serialize|Deserialize|JsonSchema)\b",
         // The store's forms are the JSON of its rows.
-        &["config::schema", "store::form", "admin::status", "cli::plugin"],
+        &["config::schema", "store::form", "admin", "cli"],
         "files', rows' and APIs' shapes are types of their own",
     ),
     (r"\bsqlx::", &["store"], "databases stay behind the store"),

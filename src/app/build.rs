@@ -9,6 +9,7 @@ use super::access_log;
 use super::members::{Ground, candidates, sources};
 use super::names::Names;
 use super::rotation::{Rotation, Turn};
+use crate::admin::AuthError;
 use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
 use crate::health::{Plan, ServicePlan, TrafficInbox};
@@ -44,6 +45,8 @@ pub enum BuildError {
     Certificate { listener: ListenerName, error: CertificateError },
     #[error("access_log.target: {}: {error}", path.display())]
     AccessLog { path: PathBuf, error: std::io::Error },
+    #[error("admin.auth.jwt: {error}")]
+    Auth { error: AuthError },
     #[error("plugin engine: {0}")]
     Engine(String),
 }
@@ -60,6 +63,9 @@ impl BuildError {
                 };
                 let what = format!("plugin {plugin} {refusal} (used by service `{service}`)");
                 places.problem(&keys, &what)
+            }
+            BuildError::Auth { error } => {
+                places.problem(&["admin", "auth", "jwt", "jwks"], &error.to_string())
             }
             BuildError::Check { check, refusal } => {
                 let key = match **refusal {
@@ -285,6 +291,7 @@ pub(super) fn report_loads(set: &EndpointSet) {
 
 /// Does what a reload does, short of serving: `proconsul check`.
 pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
+    super::api::auth(&config).map_err(|error| vec![error])?;
     let metrics = Metrics::new();
     let hosts = PluginHosts::new(&config, 1, &metrics)
         .map_err(|error| vec![BuildError::Engine(error.to_string())])?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::BuildError;
+use super::api::{self, ApiSettings};
 use super::members::configured_records;
 use super::names::look_up;
 use super::watch::FileWatch;
@@ -58,11 +59,12 @@ pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
 /// Reloads one configuration file into one world.
 pub(super) struct Reloader {
     path: PathBuf,
+    api: ApiSettings,
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(super) fn new(path: PathBuf, api: ApiSettings) -> Self {
+        Self { path, api }
     }
 
     /// Goes on to what is written, if all of it can be used; else `world` goes on as it was.
@@ -169,7 +171,10 @@ impl Reloader {
         let built = built.map_err(|errors| -> Vec<String> {
             errors.iter().map(|error| error.locate(places).to_string()).collect()
         })?;
+        let auth = api::auth(&built.config);
+        let auth = auth.map_err(|error| vec![error.locate(places).to_string()])?;
         let configured = configured_records(&built.config);
+        self.api.publish(&built.config, auth);
         world.borrow_mut().publish(built);
         let registry = world.borrow().registry.clone();
         registry.set_settings(world.borrow().config.registry.clone());

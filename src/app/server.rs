@@ -1,7 +1,6 @@
 //! Starting: from a configuration file to a process that serves it until it is told to stop.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
@@ -39,9 +39,6 @@ use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
 const MAX_WAITING_RELOADS: usize = 16;
-
-/// How long a new process waits for the old one to let go of the admin address.
-pub(super) const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -91,6 +88,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         tracing::warn!("{warning}");
     }
 
+    let api = ApiSettings::new(&config)
+        .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
     let shared = Arc::new(Shared {
@@ -133,8 +132,20 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
     if let Some(address) = config.admin.address {
         let status = control.status.clone();
-        let admin = Admin { metrics: metrics.clone(), status, reload, phase };
-        start_admin(address, admin, options.upgrade)?;
+        let admin = Admin {
+            metrics: metrics.clone(),
+            status,
+            reload,
+            phase,
+            registry: registry.clone(),
+            auth: api.auth.clone(),
+            limits: api.limits.clone(),
+            picker: Arc::new(admin::NativePicker::default()),
+            checks: api.checks.clone(),
+            deliveries: api::deliveries(address),
+            backup_directory: api::backup_directory(&config.registry),
+        };
+        api::start(address, admin, options.upgrade)?;
     }
     let phases = server.watch_execution_phase();
     drain::start(phases, tell_phase, metrics, registry, config.server.drain_timeout)
@@ -148,7 +159,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(pid_file) = pid_file {
         pid_file.write();
     }
-    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone()) };
+    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone(), api) };
     spawn("control", move || control_runtime.block_on(control.run(changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
@@ -170,20 +181,6 @@ fn try_listeners(config: &Config) -> Result<(), RunError> {
         std::net::TcpListener::bind(listener.address).map_err(system(what))?;
     }
     Ok(())
-}
-
-fn start_admin(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<(), RunError> {
-    let runtime = runtime()?;
-    if upgrade {
-        return spawn("admin", move || {
-            runtime.block_on(async move {
-                let listener = admin::bind_after_hand_over(address, HAND_OVER_PATIENCE).await?;
-                admin::serve(listener, admin).await
-            })
-        });
-    }
-    let listener = admin::bind(address).map_err(system(format!("admin.address {address}")))?;
-    spawn("admin", move || runtime.block_on(admin::serve(listener, admin)))
 }
 
 pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {

@@ -21,6 +21,7 @@ mod substitute;
 mod de;
 mod decode;
 mod schema;
+mod service_pattern;
 mod suggest;
 mod validate;
 

@@ -1,0 +1,70 @@
+//! A request's query, read as strictly as its body. A parameter may stand several times.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::decode::decode_value;
+use super::mistakes::Mistakes;
+use crate::admin::problem::Problem;
+
+/// More parameters than any request needs.
+const MAX_PARAMETERS: usize = 64;
+
+/// The query, decoded. Its mistakes are told before anything else is looked at.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or("");
+        let mut fields = Map::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()).take(MAX_PARAMETERS) {
+            // Several become a list; those of which only one is allowed will not decode from a list.
+            match fields.get_mut(&*name) {
+                None => _ = fields.insert(name.into_owned(), Value::String(value.into_owned())),
+                Some(Value::Array(values)) => values.push(value.into()),
+                Some(former) => *former = Value::Array(vec![former.take(), value.into()]),
+            }
+        }
+        let mut mistakes = Mistakes::of_parameters();
+        let decoded = decode_value(Value::Object(fields), &mut mistakes);
+        mistakes.or(decoded).map(Self)
+    }
+}
+
+/// For `deserialize_with`: a value of a parameter is text, whatever it stands for.
+pub fn from_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// One or several of a parameter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub enum Several {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Several {
+    pub fn into_vec(self) -> Vec<String> {
+        match self {
+            Several::None => Vec::new(),
+            Several::One(one) => vec![one],
+            Several::Many(many) => many,
+        }
+    }
+}
