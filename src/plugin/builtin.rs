@@ -26,13 +26,8 @@ const STRATEGIES: &[BuiltIn] = components![
     "weighted-round-robin",
 ];
 
-const CHECKS: &[BuiltIn] = components![
-    Kind::HealthCheck,
-    "http-json",
-    "postgres-ready",
-    "redis-ping",
-    "tcp-banner",
-];
+const CHECKS: &[BuiltIn] =
+    components![Kind::HealthCheck, "http-json", "postgres-ready", "redis-ping", "tcp-banner",];
 
 /// What a service uses that names no strategy.
 pub const DEFAULT: &str = "round-robin";

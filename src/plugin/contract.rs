@@ -238,12 +238,7 @@ fn main_export(kind: Kind, imports: &[Name], exports: &[Name]) -> Result<String,
         return Err(Refusal::MissingExport {
             wanted: format!("{}/{}", contract.package, contract.export),
             found: list(exports),
-            world: format!(
-                "{}/{}@{}",
-                contract.package,
-                contract.world,
-                words(contract.version)
-            ),
+            world: format!("{}/{}@{}", contract.package, contract.world, words(contract.version)),
         });
     };
     for import in imports {
@@ -253,11 +248,7 @@ fn main_export(kind: Kind, imports: &[Name], exports: &[Name]) -> Result<String,
 }
 
 /// The full name of one of a contract's exports, if it is there and of a version that is spoken.
-fn find(
-    contract: &Contract,
-    interface: &str,
-    exports: &[Name],
-) -> Result<Option<String>, Refusal> {
+fn find(contract: &Contract, interface: &str, exports: &[Name]) -> Result<Option<String>, Refusal> {
     let wanted = format!("{}/{interface}", contract.package);
     match exports.iter().find(|name| name.interface == wanted) {
         Some(name) => {

@@ -25,9 +25,7 @@ where
     let function = instance
         .get_export_index(&mut *store, Some(&interface), name)
         .ok_or_else(|| wrong("it is not there".to_owned()))?;
-    instance
-        .get_typed_func(&mut *store, function)
-        .map_err(|error| wrong(format!("{error:#}")))
+    instance.get_typed_func(&mut *store, function).map_err(|error| wrong(format!("{error:#}")))
 }
 
 /// What a call of `export` gave that may say no. `fault` puts a failure into words.

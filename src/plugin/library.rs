@@ -185,11 +185,20 @@ mod tests {
             library.load(kind, &source, 16 << 20).err().expect("refused").to_string()
         };
         let words = refusal(Kind::HealthCheck, "maglev");
-        assert_eq!(words, "`maglev` is a built-in strategy, for [strategies]; here a health check is wanted");
+        assert_eq!(
+            words,
+            "`maglev` is a built-in strategy, for [strategies]; here a health check is wanted"
+        );
         let words = refusal(Kind::Balancer, "redis-ping");
-        assert_eq!(words, "`redis-ping` is a built-in health check, for [checks]; here a strategy is wanted");
+        assert_eq!(
+            words,
+            "`redis-ping` is a built-in health check, for [checks]; here a strategy is wanted"
+        );
         let words = refusal(Kind::HealthCheck, "redis-pong");
-        assert!(words.starts_with("there is no built-in health check `redis-pong`; there are "), "{words}");
+        assert!(
+            words.starts_with("there is no built-in health check `redis-pong`; there are "),
+            "{words}"
+        );
     }
 
     #[test]
@@ -198,7 +207,8 @@ mod tests {
         file.as_file().set_len(100 << 20).unwrap();
         let library = Library::new(HotEngine::new().unwrap(), None);
         let source = PluginSource::File(file.path().into());
-        let refusal = library.load(Kind::Balancer, &source, 16 << 20).err().expect("refused").to_string();
+        let refusal =
+            library.load(Kind::Balancer, &source, 16 << 20).err().expect("refused").to_string();
         assert!(refusal.contains("has 104857600 bytes, and the limit is 16777216"), "{refusal}");
     }
 }

@@ -16,9 +16,9 @@ async fn a_trap_in_each_export_is_contained() {
     let bench = Bench::new();
     let refusal = |checker| bench.load(&checker).err().expect("refused").to_string();
     let message = refusal(Checker { configure: "unreachable", ..Checker::default() });
-    assert!(message.starts_with("`configure` failed: wasm `unreachable`"), "{message}");
+    assert!(message.starts_with("`configure` failed: wasm trap: wasm `unreachable`"), "{message}");
     let message = refusal(Checker { check: "unreachable", ..Checker::default() });
-    assert!(message.starts_with("`check` failed: wasm `unreachable`"), "{message}");
+    assert!(message.starts_with("`check` failed: wasm trap: wasm `unreachable`"), "{message}");
     let message = refusal(Checker { configure: "(call $forever)", ..Checker::default() });
     assert!(message.contains("`configure` failed: "), "{message}");
     let message = refusal(Checker { module: "(start $forever)", ..Checker::default() });
@@ -31,7 +31,10 @@ async fn a_trap_in_each_export_is_contained() {
     for _ in 0..3 {
         let fault = checker.check(&target(free_address()), LONG).await.unwrap_err();
         assert!(matches!(fault, Fault::Trap(_)), "{fault:?}");
-        assert!(fault.to_string().starts_with("the plugin failed: wasm `unreachable`"), "{fault}");
+        assert!(
+            fault.to_string().starts_with("the plugin failed: wasm trap: wasm `unreachable`"),
+            "{fault}"
+        );
     }
     assert_eq!(bench.faults("trap"), 3);
     assert_eq!(bench.metric("proconsul_plugin_checks_total{check=\"mine\"}"), 3);
@@ -41,7 +44,8 @@ async fn a_trap_in_each_export_is_contained() {
 #[tokio::test]
 async fn who_computes_for_ever_is_cut_off_and_delays_nobody() {
     let bench = Bench::new();
-    let endless = Checker { check: "(if (call $real) (then (call $forever)))", ..Checker::default() };
+    let endless =
+        Checker { check: "(if (call $real) (then (call $forever)))", ..Checker::default() };
     let endless = bench.load(&endless).unwrap();
     let begun = Instant::now();
     let fault = endless.check(&target(free_address()), SHORT).await.unwrap_err();
@@ -77,10 +81,8 @@ async fn who_waits_for_ever_is_given_up() {
 #[tokio::test]
 async fn memory_stays_within_its_limit() {
     let bench = Bench::new();
-    let greedy = Checker {
-        check: "(call $bomb) (call $say_number (memory.size))",
-        ..Checker::default()
-    };
+    let greedy =
+        Checker { check: "(call $bomb) (call $say_number (memory.size))", ..Checker::default() };
     let checker = bench.load_with(&greedy, |check| check.memory_bytes = 4 << 20).unwrap();
     let verdict = words(checker.check(&target(free_address()), LONG).await);
     let pages: u32 = verdict.strip_prefix("critical: ").unwrap().parse().unwrap();
@@ -93,11 +95,11 @@ async fn memory_stays_within_its_limit() {
 async fn a_flood_of_log_lines_is_cut_and_counted() {
     let bench = Bench::new();
     let chatty = Checker {
-        check: "(local $left i32) (local.set $left (i32.const 5000))
+        check: "(local.set $i (i32.const 5000))
             (loop $again
                 (call $log (i32.const 2) (i32.const 256) (i32.const 5))
-                (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-                (br_if $again (local.get $left)))",
+                (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+                (br_if $again (local.get $i)))",
         ..Checker::default()
     };
     let checker = bench.load_with(&chatty, |check| check.fresh = true).unwrap();
@@ -125,7 +127,8 @@ async fn a_thousand_checks_are_under_way_at_a_time() {
 
 #[tokio::test]
 async fn an_instance_is_used_again_or_not_as_the_table_says() {
-    let counting = Checker { check: "(call $say_number (global.get $checks))", ..Checker::default() };
+    let counting =
+        Checker { check: "(call $say_number (global.get $checks))", ..Checker::default() };
     for (fresh, expected) in [(false, ["1", "2", "3"]), (true, ["1", "1", "1"])] {
         let bench = Bench::new();
         let checker = bench.load_with(&counting, |check| check.fresh = fresh).unwrap();

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_word_has_three_meanings() {
-        let config = r#"{"pointer": "/status", "passing": {"equals": "up"}, "warning": {"equals": "slow"}}"#;
+        let config =
+            r#"{"pointer": "/status", "passing": {"equals": "up"}, "warning": {"equals": "slow"}}"#;
         assert!(verdict(config, r#"{"status": "up"}"#).contains("Passing"));
         let warning = verdict(config, r#"{"status": "slow"}"#);
         assert!(warning.contains("Warning") && warning.contains("/status is"), "{warning}");

@@ -77,7 +77,9 @@ fn startup(user: &str, database: &str) -> Vec<u8> {
 /// Whether the first message is all there.
 fn is_whole(bytes: &[u8]) -> bool {
     match bytes {
-        [_, a, b, c, d, rest @ ..] => rest.len() + 4 >= u32::from_be_bytes([*a, *b, *c, *d]) as usize,
+        [_, a, b, c, d, rest @ ..] => {
+            rest.len() + 4 >= u32::from_be_bytes([*a, *b, *c, *d]) as usize
+        }
         _ => false,
     }
 }

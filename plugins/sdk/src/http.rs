@@ -149,7 +149,9 @@ impl Request {
         }
         if !self.body.is_empty() {
             let length = self.body.len().to_string();
-            headers.set("content-length", &[length.into_bytes()]).map_err(|_| NetworkError::Other)?;
+            headers
+                .set("content-length", &[length.into_bytes()])
+                .map_err(|_| NetworkError::Other)?;
         }
         let request = OutgoingRequest::new(headers);
         let wrong = |()| NetworkError::NotAnAddress;

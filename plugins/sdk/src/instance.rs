@@ -53,7 +53,6 @@ impl<C: HealthCheck> Instance<C> {
 }
 
 impl<S: Strategy> Instance<S> {
-
     /// What the proxy calls first.
     pub fn configure(&self, config: &str) -> Result<(), String> {
         *self.get() = Some(S::new(json::parse(config)?)?);

@@ -159,7 +159,9 @@ macro_rules! export_health_check {
                     INSTANCE.configure_check(&config)
                 }
 
-                fn check(endpoint: $crate::health_check::Endpoint) -> $crate::health_check::Verdict {
+                fn check(
+                    endpoint: $crate::health_check::Endpoint,
+                ) -> $crate::health_check::Verdict {
                     INSTANCE.check(&endpoint)
                 }
             }

@@ -32,9 +32,9 @@ impl HealthCheck for TcpBanner {
     fn new(config: Config) -> Result<Self, String> {
         match config.starts_with.len().max(config.contains.len()) {
             0 => Err(String::from("give `starts_with` or `contains`: what should the server say?")),
-            bytes if bytes > MAX_BANNER_BYTES => {
-                Err(format!("{bytes} bytes are expected; a banner is read up to {MAX_BANNER_BYTES}"))
-            }
+            bytes if bytes > MAX_BANNER_BYTES => Err(format!(
+                "{bytes} bytes are expected; a banner is read up to {MAX_BANNER_BYTES}"
+            )),
             _ => Ok(Self(config)),
         }
     }
@@ -73,7 +73,8 @@ impl Config {
         if self.is_met_by(banner) {
             return Verdict::Passing;
         }
-        let shown: String = String::from_utf8_lossy(banner).chars().take(SHOWN_CHARACTERS).collect();
+        let shown: String =
+            String::from_utf8_lossy(banner).chars().take(SHOWN_CHARACTERS).collect();
         Verdict::Critical(format!("it says {shown:?}"))
     }
 }

@@ -65,17 +65,14 @@ pub(super) fn inspect(
         PluginSource::File(_) => None,
     };
     let library = Library::new(engine, None);
-    let component = match library.load(
-        built_in.unwrap_or(Kind::Balancer),
-        source,
-        limits.file_bytes,
-    ) {
-        Ok(component) => component,
-        Err(refusal) => {
-            eprintln!("error: {plugin} {refusal}");
-            return ExitCode::from(REFUSED);
-        }
-    };
+    let component =
+        match library.load(built_in.unwrap_or(Kind::Balancer), source, limits.file_bytes) {
+            Ok(component) => component,
+            Err(refusal) => {
+                eprintln!("error: {plugin} {refusal}");
+                return ExitCode::from(REFUSED);
+            }
+        };
     let kind = contract::kind(&component).unwrap_or(Kind::Balancer);
     let verdict = world(kind, &component);
     let facts = Facts {
@@ -101,7 +98,9 @@ pub(super) fn inspect(
 /// The world whose exports a component has.
 fn world(kind: Kind, component: &LoadedComponent) -> Result<&'static str, Refusal> {
     match kind {
-        Kind::Balancer => contract::check_balancer(component).map(|exports| balancer_world(&exports)),
+        Kind::Balancer => {
+            contract::check_balancer(component).map(|exports| balancer_world(&exports))
+        }
         Kind::HealthCheck => {
             contract::check_health_check(component).map(|_| Contract::of(kind).world)
         }
@@ -206,7 +205,9 @@ impl Facts<'_> {
             }
             Kind::HealthCheck => {
                 let setup = limits.setup_deadline;
-                println!("limits    the check's `timeout`, of which 500ms computing; setup {setup:?}");
+                println!(
+                    "limits    the check's `timeout`, of which 500ms computing; setup {setup:?}"
+                );
                 println!(
                     "          memory {} MiB, {} log lines a second, 16 connections and 16 MiB a check",
                     limits.memory_bytes >> 20,
@@ -214,6 +215,9 @@ impl Facts<'_> {
                 );
             }
         }
-        println!("          (the defaults; `[plugins]` and `{}` may set others)", self.kind.section());
+        println!(
+            "          (the defaults; `[plugins]` and `{}` may set others)",
+            self.kind.section()
+        );
     }
 }

@@ -147,10 +147,16 @@ mod tests {
     fn nothing_is_overwritten_and_names_are_checked() {
         let dir = tempfile::tempdir().unwrap();
         create(Kind::Balancer, "mine", dir.path(), &version()).unwrap();
-        assert!(matches!(create(Kind::Balancer, "mine", dir.path(), &version()), Err(NewError::Exists(_))));
+        assert!(matches!(
+            create(Kind::Balancer, "mine", dir.path(), &version()),
+            Err(NewError::Exists(_))
+        ));
         for name in ["", "Mine", "1st", "a/b", "..", "a_b", "a-"] {
             assert!(
-                matches!(create(Kind::Balancer, name, dir.path(), &version()), Err(NewError::Name(_))),
+                matches!(
+                    create(Kind::Balancer, name, dir.path(), &version()),
+                    Err(NewError::Name(_))
+                ),
                 "{name}"
             );
         }
@@ -160,7 +166,10 @@ mod tests {
     fn a_wrong_sdk_is_refused_before_anything_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let sdk = Sdk::Path(dir.path().join("nowhere"));
-        assert!(matches!(create(Kind::Balancer, "mine", dir.path(), &sdk), Err(NewError::NoSdk(_))));
+        assert!(matches!(
+            create(Kind::Balancer, "mine", dir.path(), &sdk),
+            Err(NewError::NoSdk(_))
+        ));
         assert!(!dir.path().join("mine").exists());
     }
 

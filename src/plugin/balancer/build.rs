@@ -105,7 +105,8 @@ impl BalancerHost {
 
     /// Reads, compiles and checks a strategy's component.
     pub fn load(&self, strategy: &Strategy) -> Result<Checked, Refusal> {
-        let component = self.library.load(Kind::Balancer, &strategy.source, strategy.limits.file_bytes)?;
+        let component =
+            self.library.load(Kind::Balancer, &strategy.source, strategy.limits.file_bytes)?;
         let exports = contract::check_balancer(&component)?;
         let pre = self
             .linker

@@ -38,8 +38,7 @@ impl Workshop {
     fn new(source: &PluginSource, limits: PluginLimits) -> Result<Self, EngineError> {
         let library = Library::new(AsyncEngine::new()?, None);
         let resolver = Arc::new(SystemResolver::default());
-        let host =
-            HealthCheckHost::new(library, Seeds::from_entropy(), Metrics::new(), resolver)?;
+        let host = HealthCheckHost::new(library, Seeds::from_entropy(), Metrics::new(), resolver)?;
         Ok(Self { host, source: source.clone(), limits })
     }
 

@@ -137,9 +137,10 @@ fn print_table(reports: &[(PathBuf, Report)], verbose: bool) {
 
 fn print_json(plugin: &str, reports: &[(PathBuf, Report)]) {
     let scenario = |(file, report): &(PathBuf, Report)| {
-        let steps = report.steps.iter().map(|step| {
-            json!({ "line": step.line, "about": step.about, "verdict": step.verdict })
-        });
+        let steps = report
+            .steps
+            .iter()
+            .map(|step| json!({ "line": step.line, "about": step.about, "verdict": step.verdict }));
         json!({
             "file": file,
             "passed": report.failures.is_empty(),

@@ -84,7 +84,11 @@ fn add_udp(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
         "create-udp-socket",
         |store: StoreContextMut<'_, CheckState>, (_,): (IpAddressFamily,)| {
             let refused: Result<Resource<UdpSocket>, _> = Err(ErrorCode::AccessDenied);
-            store.data().gate.permit().deny(&"UDP", "a check connects by TCP, and does nothing else");
+            store
+                .data()
+                .gate
+                .permit()
+                .deny(&"UDP", "a check connects by TCP, and does nothing else");
             Ok((refused,))
         },
     )
@@ -117,8 +121,7 @@ fn add_lookup(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
     lookup.func_wrap(
         "[method]resolve-address-stream.subscribe",
         |mut store: StoreContextMut<'_, CheckState>, (lookup,): (Resource<Lookup>,)| {
-            let pollable: Resource<DynPollable> =
-                subscribe(&mut store.data_mut().table, lookup)?;
+            let pollable: Resource<DynPollable> = subscribe(&mut store.data_mut().table, lookup)?;
             Ok((pollable,))
         },
     )
