@@ -12,7 +12,7 @@ help:
 	@echo 'make demo     three backends, a proxy, and a file to edit'
 	@echo 'make test     rebuild the plugins from source, then run every test on the fresh ones'
 	@echo 'make bench    measure, print one table, write it to benches/RESULTS.md'
-	@echo 'make plugins  rebuild the strategies in plugins/dist'
+	@echo 'make plugins  rebuild the components in plugins/dist'
 
 demo: build-deps
 	$(CARGO) run --bin proconsul -- demo
@@ -39,7 +39,7 @@ check-style: build-deps
 build-deps:
 	@scripts/need cc:gcc cmake:cmake
 
-# The proxy carries its strategies' components; only making them anew takes a compiler for WebAssembly.
+# The proxy carries its plugins' components; only making them anew takes a compiler for WebAssembly.
 plugin-deps:
 	@scripts/need-wasm-target
 

@@ -14,8 +14,8 @@ use crate::admin::{self, Admin, AuthState, Checks};
 use crate::config::{AdminLimits, Config, Registry, RegistryStore};
 use crate::webhook::{Board, Dispatcher, Reach};
 
-/// How long a new process waits for the old one to let go of the admin address.
-const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a new process waits for the old one to let go of the admin address and the store.
+pub(super) const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two, so that one large answer does not hold up the others.
 const THREADS: usize = 2;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::server::{HAND_OVER_PATIENCE, RunError, runtime, spawn};
+use super::api::HAND_OVER_PATIENCE;
+use super::server::{RunError, runtime, spawn};
 use crate::config::{Config, RegistryStore};
 use crate::model::{Duty, Origin};
 use crate::registry::{Author, Change, Registry, RegistryError, Request, open};

@@ -57,9 +57,9 @@ impl From<HotEngine> for Engine {
 /// The engine for calls that may wait: health checks. At each tick a guest that computes lets others go on;
 /// it is its caller who gives it up.
 ///
-/// Memories are mapped as instances come and go, not taken from a pool: a pool reserves address
-/// space for the largest instance that there may be, as often as there may be instances, and what it
-/// saves on a fresh instance is small beside the connection that a check makes.
+/// Memories are mapped as instances come and go, not taken from a pool: a pool reserves address space for
+/// the largest instance that there may be, as often as there may be instances, and there is little to
+/// save. A fresh instance costs some 130 µs of CPU altogether, and one that is used again nothing.
 #[derive(Clone)]
 pub struct AsyncEngine {
     engine: Engine,

@@ -16,9 +16,9 @@ async fn a_trap_in_each_export_is_contained() {
     let bench = Bench::new();
     let refusal = |checker| bench.load(&checker).err().expect("refused").to_string();
     let message = refusal(Checker { configure: "unreachable", ..Checker::default() });
-    assert!(message.starts_with("`configure` failed: wasm `unreachable`"), "{message}");
+    assert!(message.starts_with("`configure` failed: wasm trap: wasm `unreachable`"), "{message}");
     let message = refusal(Checker { check: "unreachable", ..Checker::default() });
-    assert!(message.starts_with("`check` failed: wasm `unreachable`"), "{message}");
+    assert!(message.starts_with("`check` failed: wasm trap: wasm `unreachable`"), "{message}");
     let message = refusal(Checker { configure: "(call $forever)", ..Checker::default() });
     assert!(message.contains("`configure` failed: "), "{message}");
     let message = refusal(Checker { module: "(start $forever)", ..Checker::default() });
@@ -31,7 +31,10 @@ async fn a_trap_in_each_export_is_contained() {
     for _ in 0..3 {
         let fault = checker.check(&target(free_address()), LONG).await.unwrap_err();
         assert!(matches!(fault, Fault::Trap(_)), "{fault:?}");
-        assert!(fault.to_string().starts_with("the plugin failed: wasm `unreachable`"), "{fault}");
+        assert!(
+            fault.to_string().starts_with("the plugin failed: wasm trap: wasm `unreachable`"),
+            "{fault}"
+        );
     }
     assert_eq!(bench.faults("trap"), 3);
     assert_eq!(bench.metric("proconsul_plugin_checks_total{check=\"mine\"}"), 3);
@@ -92,11 +95,11 @@ async fn memory_stays_within_its_limit() {
 async fn a_flood_of_log_lines_is_cut_and_counted() {
     let bench = Bench::new();
     let chatty = Checker {
-        check: "(local $left i32) (local.set $left (i32.const 5000))
+        check: "(local.set $i (i32.const 5000))
             (loop $again
                 (call $log (i32.const 2) (i32.const 256) (i32.const 5))
-                (local.set $left (i32.sub (local.get $left) (i32.const 1)))
-                (br_if $again (local.get $left)))",
+                (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+                (br_if $again (local.get $i)))",
         ..Checker::default()
     };
     let checker = bench.load_with(&chatty, |check| check.fresh = true).unwrap();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,15 +24,17 @@ pub const LONG: Duration = Duration::from_secs(20);
 
 /// A health check that passes, apart from what a test puts into it.
 ///
-/// `configure` and `check` are instructions at the beginning of an export's body. `$e` points to the
-/// endpoint, and `(call $real)` tells whether it is one, and not what a component is tried with. There are
-/// `$checks`, how often `check` was called on this instance, the functions of `LIBRARY`, and
+/// `configure` and `check` are instructions at the beginning of an export's body. There are two
+/// locals, `$i` and `$j`; `(call $real)` tells whether there is an instance, and not what a component
+/// is tried with. There are `$checks`, how often `check` was called on this instance, the functions of `LIBRARY`, and
 /// `$say`, which makes the verdict critical with a text as its reason.
 #[derive(Default, Clone, Copy)]
 pub struct Checker {
     pub configure: &'static str,
     pub check: &'static str,
     pub module: &'static str,
+    /// What it imports beside the world of health checks, in WIT.
+    pub more_wit: &'static str,
 }
 
 const IMPORTS: &str = r#"
@@ -65,6 +67,8 @@ const IMPORTS: &str = r#"
         (func $request (param i32) (result i32)))
     (import "wasi:http/types@0.2.12" "[method]outgoing-request.set-authority"
         (func $set_authority (param i32 i32 i32 i32) (result i32)))
+    (import "wasi:http/types@0.2.12" "[method]outgoing-request.set-path-with-query"
+        (func $set_path (param i32 i32 i32 i32) (result i32)))
     (import "wasi:http/outgoing-handler@0.2.12" "handle" (func $handle (param i32 i32 i32 i32)))
     (import "wasi:http/types@0.2.12" "[method]future-incoming-response.subscribe"
         (func $subscribe_response (param i32) (result i32)))
@@ -125,6 +129,7 @@ const LIBRARY: &str = r#"
         (local $request i32) (local $response i32)
         (local.set $request (call $request (call $fields)))
         (drop (call $set_authority (local.get $request) (i32.const 1) (local.get $authority) (local.get $length)))
+        (drop (call $set_path (local.get $request) (i32.const 1) (i32.const 264) (i32.const 1)))
         (call $handle (local.get $request) (i32.const 0) (i32.const 0) (i32.const 64))
         (if (i32.load8_u (i32.const 64))
             (then (return (i32.add (i32.const 1) (i32.load8_u (i32.const 72))))))
@@ -154,7 +159,7 @@ const LIBRARY: &str = r#"
 impl Checker {
     /// The component's bytes.
     pub fn build(&self) -> Vec<u8> {
-        let Self { configure, check, module } = self;
+        let Self { configure, check, module, more_wit } = self;
         let imports: String = module.lines().filter(|line| line.contains("(import")).collect();
         let rest: String =
             module.lines().filter(|line| !line.contains("(import")).collect::<Vec<_>>().join("\n");
@@ -169,7 +174,7 @@ impl Checker {
               (global $verdict (mut i32) (i32.const 0))
               (global $text (mut i32) (i32.const 0))
               (global $length (mut i32) (i32.const 0))
-              (data (i32.const 256) "flood")
+              (data (i32.const 256) "flood") (data (i32.const 264) "/")
               {LIBRARY}
               {rest}
               (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
@@ -183,6 +188,7 @@ impl Checker {
                 {configure}
                 (i32.store8 (i32.const 16) (i32.const 0)) (i32.const 16))
               (func (export "{CHECKER}#check") (param $e i32) (result i32)
+                (local $i i32) (local $j i32)
                 (global.set $endpoint (local.get $e))
                 (global.set $verdict (i32.const 0))
                 (global.set $checks (i32.add (global.get $checks) (i32.const 1)))
@@ -194,7 +200,13 @@ impl Checker {
                 (i32.const 32))
             )"#
         );
-        component(&text, &own_wit("health-check"), "health-check")
+        let mut wit = own_wit("health-check");
+        let world = format!(
+            "package test:test; world mine {{
+                include proconsul:health-check/health-check@0.1.0; {more_wit} }}"
+        );
+        wit.push_str("mine.wit", &world).unwrap();
+        component(&text, &wit, "mine")
     }
 }
 
@@ -204,6 +216,8 @@ pub struct Bench {
     pub metrics: Metrics,
     pub resolver: Arc<Answers>,
     folder: tempfile::TempDir,
+    /// Counters go with the last checker that has them.
+    kept: Mutex<Vec<Arc<HealthChecker>>>,
 }
 
 /// A name server whose answers to each name are a list: the last is given again and again.
@@ -235,7 +249,13 @@ impl Bench {
         let library = Library::new(AsyncEngine::new().unwrap(), None);
         let seeds = Seeds::fixed(1);
         let host = HealthCheckHost::new(library, seeds, metrics.clone(), resolver.clone()).unwrap();
-        Self { host, metrics, resolver, folder: tempfile::tempdir().unwrap() }
+        Self {
+            host,
+            metrics,
+            resolver,
+            folder: tempfile::tempdir().unwrap(),
+            kept: Mutex::default(),
+        }
     }
 
     /// Loads a component in text.
@@ -253,7 +273,9 @@ impl Bench {
         std::fs::write(&path, checker.build()).unwrap();
         let mut check = plugin_check(PluginSource::File(path), "{}");
         change(&mut check);
-        self.host.load(&check, &name(), &PluginLimits::default(), None)
+        let checker = self.host.load(&check, &name(), &PluginLimits::default(), None)?;
+        self.kept.lock().unwrap().push(checker.clone());
+        Ok(checker)
     }
 
     /// Loads a shipped component: the one that the binary carries, or a fresh one.

@@ -2,18 +2,18 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::mesh::free_address;
+use crate::mesh::{eventually, free_address};
 
 /// A TCP server; it ends with the test.
 pub struct Server {
     pub address: SocketAddr,
-    connections: Arc<AtomicUsize>,
+    clients: Arc<Mutex<Vec<SocketAddr>>>,
 }
 
 impl Server {
@@ -24,19 +24,29 @@ impl Server {
     {
         let address = free_address();
         let listener = TcpListener::bind(address).await.unwrap();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let count = connections.clone();
+        let clients: Arc<Mutex<Vec<_>>> = Arc::default();
+        let seen = clients.clone();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
+            while let Ok((stream, client)) = listener.accept().await {
+                seen.lock().unwrap().push(client);
                 tokio::spawn(serve(stream));
             }
         });
-        Self { address, connections }
+        Self { address, clients }
     }
 
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+    /// Connections so far: one more is made first, and those before it were accepted when it is.
+    pub async fn connections(&self) -> usize {
+        let mut probe = TcpStream::connect(self.address).await.unwrap();
+        let own = probe.local_addr().unwrap();
+        eventually("the probe to be accepted", || async {
+            self.clients.lock().unwrap().contains(&own).then_some(())
+        })
+        .await;
+        let _ = probe.shutdown().await;
+        let mut clients = self.clients.lock().unwrap();
+        clients.retain(|client| *client != own);
+        clients.len()
     }
 
     /// Says something, and then nothing more.

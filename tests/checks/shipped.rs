@@ -193,12 +193,7 @@ async fn postgres_ready_asks_a_postgres() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
     let address = free_address();
-    let server = program("postgres", &[initdb.parent().unwrap().to_owned()], "postgresql");
-    let server = initdb
-        .with_file_name("postgres")
-        .is_file()
-        .then(|| initdb.with_file_name("postgres"))
-        .unwrap_or(server);
+    let server = initdb.with_file_name("postgres");
     let mut command = unprivileged(&server);
     command.current_dir("/").arg("-D").arg(&data).args(["-c", "fsync=off"]);
     command.args(["-c", &format!("listen_addresses={}", address.ip())]);

@@ -19,6 +19,7 @@ use super::state::{CheckState, Words};
 use super::target::Target;
 use crate::config::PluginLimits;
 use crate::model::{CheckName, PluginCheck, Verdict};
+use crate::telemetry::clock::coarse_ms;
 use crate::telemetry::metrics::CheckerMetrics;
 
 /// Instances that wait for their next check; more are thrown away. Checks take milliseconds as a rule, so
@@ -66,8 +67,20 @@ impl HealthChecker {
         let result = timeout(deadline, looking).await.unwrap_or(Err(Fault::Deadline(deadline)));
         if let Err(fault) = &result {
             metrics.faulted(fault.reason());
+            self.tell(target, fault);
         }
         result
+    }
+
+    /// Says in the log that the component failed, as often as it may write there itself.
+    fn tell(&self, target: &Target, fault: &Fault) {
+        if self.blueprint.words.gate.lock().admit(coarse_ms()) {
+            let (check, record) = (self.blueprint.name.as_str(), &target.record);
+            let instance = format!("{}/{}", record.service, record.id);
+            tracing::warn!(target: "plugin", check, instance, %fault, "health check gave no verdict");
+        } else {
+            self.blueprint.metrics.log_lines_dropped.inc();
+        }
     }
 
     async fn look(&self, target: &Target, deadline: Duration) -> Result<Verdict, Fault> {

@@ -178,6 +178,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_checks_component_does_is_counted_while_there_is_one() {
+        let metrics = Metrics::new();
+        let checker = metrics.checker("db", &["trap", "deadline"]);
+        checker.connections_denied.inc();
+        checker.faulted(1);
+        let text = metrics.render();
+        assert!(
+            text.contains(r#"proconsul_plugin_connections_denied_total{check="db"} 1"#),
+            "{text}"
+        );
+        let fault = r#"proconsul_plugin_check_faults_total{check="db",reason="deadline"} 1"#;
+        assert!(text.contains(fault), "{text}");
+        assert!(!text.contains("trap\""), "{text}");
+        drop(checker);
+        assert!(!metrics.render().contains(r#"check="db""#));
+    }
+
+    #[test]
     fn a_refused_reload_is_visible() {
         let metrics = Metrics::new();
         metrics.reload_succeeded(1.5);

@@ -46,12 +46,12 @@ async fn serve(mut stream: TcpStream, server: &Server) -> std::io::Result<()> {
     match server {
         Server::Says(words) => stream.write_all(words.as_bytes()).await?,
         Server::Answers(words) => {
-            stream.read(&mut vec![0; QUESTION_BYTES]).await?;
+            hear_question(&mut stream).await?;
             stream.write_all(words.as_bytes()).await?;
             stream.shutdown().await?;
         }
         Server::Http(http) => {
-            stream.read(&mut vec![0; QUESTION_BYTES]).await?;
+            hear_question(&mut stream).await?;
             stream.write_all(&response(http)).await?;
             stream.shutdown().await?;
         }
@@ -59,6 +59,11 @@ async fn serve(mut stream: TcpStream, server: &Server) -> std::io::Result<()> {
     }
     // Stays until the client has had enough.
     stream.read_to_end(&mut Vec::new()).await.map(|_| ())
+}
+
+/// Waits until something was said; what, is nobody's concern.
+async fn hear_question(stream: &mut TcpStream) -> std::io::Result<usize> {
+    stream.read(&mut vec![0; QUESTION_BYTES]).await
 }
 
 fn response(Http { status, headers, body }: &Http) -> Vec<u8> {

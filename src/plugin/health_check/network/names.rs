@@ -23,16 +23,19 @@ pub trait Resolver: Send + Sync + 'static {
 
 /// The system's name servers and `/etc/hosts`. Keeps answers for as long as they say.
 #[derive(Default)]
-pub struct SystemResolver(OnceLock<Result<TokioResolver, String>>);
+pub struct SystemResolver(OnceLock<TokioResolver>);
 
 #[async_trait]
 impl Resolver for SystemResolver {
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, String> {
-        let resolver = self.0.get_or_init(|| {
-            let built = TokioResolver::builder_tokio().and_then(|builder| builder.build());
-            built.map_err(|error| error.to_string())
-        });
-        let resolver = resolver.as_ref().map_err(String::clone)?;
+        let resolver = match self.0.get() {
+            Some(resolver) => resolver,
+            None => {
+                let built = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+                let built = built.map_err(|error| error.to_string())?;
+                self.0.get_or_init(|| built)
+            }
+        };
         match timeout(LOOKUP_TIMEOUT, resolver.lookup_ip(name)).await {
             Ok(Ok(answer)) => Ok(answer.iter().collect()),
             Ok(Err(error)) => Err(error.to_string()),

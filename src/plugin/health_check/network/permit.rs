@@ -117,7 +117,7 @@ impl Permit {
         if name == self.host {
             return Ok(self.addresses.iter().map(SocketAddr::ip).collect());
         }
-        if !self.names_allowed().any(|(allowed, _)| allowed.eq_ignore_ascii_case(&name)) {
+        if !self.names_allowed().any(|allowed| allowed.eq_ignore_ascii_case(&name)) {
             self.deny(&name, "its name is neither the instance's nor listed in `allow`");
             return Err(NoWay::Denied);
         }
@@ -152,6 +152,9 @@ impl Permit {
 
     /// Whether this check was told that `name` is at `ip`.
     fn answered(&self, name: &str, ip: IpAddr) -> bool {
+        if name.eq_ignore_ascii_case(&self.host) {
+            return self.addresses.iter().any(|known| known.ip() == ip);
+        }
         let answer = self.answers.lock().get(&name.to_ascii_lowercase()).cloned();
         let Some(Ok(addresses)) = answer.as_ref().and_then(|answer| answer.get()) else {
             return false;
@@ -159,9 +162,9 @@ impl Permit {
         addresses.iter().any(|known| known.to_canonical() == ip) && may_lead_to(name, ip)
     }
 
-    fn names_allowed(&self) -> impl Iterator<Item = (&str, Option<u16>)> {
+    fn names_allowed(&self) -> impl Iterator<Item = &str> {
         self.rules.allow.iter().filter_map(|peer| match &peer.host {
-            AllowedHost::Name(name) => Some((name.as_str(), peer.port)),
+            AllowedHost::Name(name) => Some(name.as_str()),
             AllowedHost::Range { .. } => None,
         })
     }
@@ -209,5 +212,27 @@ impl Gate {
     /// From now on this holds.
     pub fn set(&self, permit: Permit) {
         *self.0.lock() = Arc::new(permit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_of_one_family() {
+        let within = |ip: &str, base: &str, bits| {
+            is_within(ip.parse().unwrap(), base.parse().unwrap(), bits)
+        };
+        assert!(within("10.1.2.3", "10.0.0.0", 8));
+        assert!(!within("11.1.2.3", "10.0.0.0", 8));
+        assert!(within("10.1.2.3", "10.1.2.3", 32));
+        assert!(!within("10.1.2.4", "10.1.2.3", 32));
+        assert!(within("192.0.2.1", "0.0.0.0", 0));
+        assert!(within("2001:db8::1", "2001:db8::", 32));
+        assert!(!within("2001:db9::1", "2001:db8::", 32));
+        assert!(within("::1", "::", 0));
+        assert!(!within("10.0.0.1", "::", 0));
+        assert!(within("::ffff:10.0.0.1", "10.0.0.0", 8), "it is that address");
     }
 }
