@@ -187,7 +187,7 @@ impl State {
 
 /// An instance with a time-to-live has the check `ttl`, which passes at first; others have none.
 fn with_ttl(health: Health, wanted: bool, now: UnixMillis) -> Health {
-    if wanted == health.checks.contains_key(&*TTL_CHECK) {
+    if wanted == health.checks.get(&*TTL_CHECK).is_some() {
         return health;
     }
     let verdict = wanted.then(|| Verdict::new(HealthStatus::Passing, ""));

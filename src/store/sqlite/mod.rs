@@ -4,6 +4,7 @@
 //! the process and the machine's power. One process at a time: a lock beside the file says so.
 
 mod backup;
+mod checkpoint;
 mod lock;
 mod open;
 mod read;
@@ -20,6 +21,7 @@ use sqlx::SqlitePool;
 pub use restore::{Contents, restore};
 
 use super::{AuditFilter, AuditRecord, Ground, Store, StoreError, Write};
+use checkpoint::Checkpoints;
 use lock::Lock;
 
 /// A store in one file.
@@ -27,6 +29,7 @@ use lock::Lock;
 pub struct Sqlite {
     place: PathBuf,
     pool: SqlitePool,
+    checkpoints: Checkpoints,
     /// Held as long as this is: nobody else writes here.
     _lock: Lock,
 }
@@ -39,7 +42,7 @@ impl Sqlite {
         let lock = Lock::take(place, patience).await?;
         let pool = open::pool(place).await?;
         schema::migrate(&pool, place).await?;
-        Ok(Self { place: place.to_owned(), pool, _lock: lock })
+        Ok(Self { place: place.to_owned(), pool, checkpoints: Checkpoints::default(), _lock: lock })
     }
 
     /// Lets go of the file, when what is under way is done.
@@ -55,7 +58,9 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
-        write::batch(&self.pool, &self.place, batch).await
+        write::batch(&self.pool, &self.place, batch).await?;
+        self.checkpoints.after_commit(&self.pool, batch.len());
+        Ok(())
     }
 
     async fn audit(
