@@ -45,6 +45,13 @@ pub(super) enum Delta {
     Unsubscribe(String),
 }
 
+impl Delta {
+    /// Whether it is about an instance.
+    pub(super) fn is_of_instance(&self) -> bool {
+        matches!(self, Delta::Put(_) | Delta::SetDuty(..) | Delta::Remove(..))
+    }
+}
+
 /// An instance as it is to be. What is known of its health stays.
 #[derive(Debug, Clone)]
 pub(super) struct PutInstance {

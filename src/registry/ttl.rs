@@ -157,10 +157,12 @@ impl Lapses {
         self.looks.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Whether an instance's grace is over, too.
-    pub(super) fn is_expired(&self, key: &Key) -> bool {
-        let state = self.entries.get(key).map(|entry| entry.state);
-        matches!(state, Some(State::Lapsed { expired: true, .. }))
+    /// Whether an instance's grace is over, and it is still silent.
+    pub(super) fn is_expired(&self, key: &Key, now: UnixMillis) -> bool {
+        self.entries.get(key).is_some_and(|entry| {
+            matches!(entry.state, State::Lapsed { expired: true, .. })
+                && later(entry.vitals.last_beat(), entry.ttl) <= now
+        })
     }
 
     /// Looks at those whose moment has come, at most `limit` of them.
@@ -603,7 +605,10 @@ mod tests {
         bench.pass(TTL_MS);
         bench.pass(GRACE_MS);
         assert_eq!(words(&bench), [Word::Expired]);
-        assert!(bench.lapses.is_expired(&key(0)));
+        assert!(bench.lapses.is_expired(&key(0), bench.now()));
+        bench.vitals[&0].0.beat(&Default::default(), bench.now());
+        assert!(!bench.lapses.is_expired(&key(0), bench.now()), "it was heard of just now");
+        bench.vitals[&0].0.beat(&Default::default(), UnixMillis(1_000));
         bench.said.insert(0, Word::Passing);
         bench.now += u64::try_from(RETRY_AFTER.as_millis()).unwrap();
         bench.pass(0);

@@ -138,13 +138,16 @@ async fn what_the_store_refuses_is_refused_and_never_seen_and_the_rest_goes_on()
 }
 
 /// A store whose commits take as long as they are held up.
-#[derive(Default)]
 struct Slow {
     memory: Memory,
     gate: tokio::sync::Semaphore,
 }
 
 impl Slow {
+    fn new() -> Self {
+        Self { memory: Memory::default(), gate: tokio::sync::Semaphore::new(0) }
+    }
+
     fn let_one_through(&self) {
         self.gate.add_permits(1);
     }
@@ -177,7 +180,7 @@ impl Store for Slow {
 
 #[tokio::test]
 async fn health_is_published_while_a_commit_is_under_way_and_indexes_stay_in_order() {
-    let store = Arc::new(Slow::default());
+    let store = Arc::new(Slow::new());
     store.let_one_through();
     let registry = registry_over(store.clone(), config::Registry::default()).await;
     register(&registry, record("web", "a", 80)).await;
@@ -195,4 +198,36 @@ async fn health_is_published_while_a_commit_is_under_way_and_indexes_stay_in_ord
     let applied = held.await.unwrap().instance.unwrap();
     assert!(applied.index > flipped, "a watcher that saw the flip sees this as well");
     assert_eq!((applied.record.port, applied.is_eligible()), (81, false), "it is still not well");
+}
+
+#[tokio::test]
+async fn more_changes_than_may_wait_are_refused_and_the_others_are_made() {
+    const CALLERS: u16 = 10_000;
+    let store = Arc::new(Slow::new());
+    let registry = registry_over(store.clone(), config::Registry::default()).await;
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..CALLERS {
+        let registry = registry.clone();
+        callers.spawn(async move {
+            let change = Change::Register(record("web", &format!("i{caller}"), caller));
+            apply(&registry, change).await
+        });
+    }
+    let mut refused = 0;
+    let mut made = 0;
+    while let Some(answer) = callers.join_next().await {
+        match answer.unwrap() {
+            Ok(_) => made += 1,
+            Err(RegistryError::Busy(waiting)) => {
+                assert!(waiting > 0 && made == 0, "who is refused is told at once");
+                refused += 1;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        if made == 0 {
+            store.let_one_through(); // the first refusal ends the hold-up
+        }
+    }
+    assert!(refused > 0 && made > 0, "{refused} {made}");
+    assert_eq!(registry.snapshot().services[&service("web")].instances.len(), made);
 }
