@@ -31,10 +31,19 @@ pub(super) fn prepare(place: &Path) -> Result<(), StoreError> {
 }
 
 fn make_file(place: &Path) -> io::Result<()> {
-    if let Some(folder) = place.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let folder = folder_of(place);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if !place.try_exists()? {
+        owners_file().create(true).truncate(false).open(place)?;
+        File::open(folder)?.sync_all()?; // or its name might not outlive the machine
     }
-    owners_file().create(true).truncate(false).open(place).map(drop)
+    Ok(())
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(place: &Path) -> &Path {
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Options for a file that only its owner may read.
