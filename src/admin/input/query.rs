@@ -16,8 +16,8 @@ use crate::admin::problem::Problem;
 /// More parameters than any request needs.
 const MAX_PARAMETERS: usize = 64;
 
-/// The query, decoded. Its mistakes are told before anything else is looked at.
-pub struct Query<T>(pub T);
+/// The query, decoded as far as it can be, and the mistakes that it has so far: converting it may find more.
+pub struct Query<T>(pub T, pub Mistakes);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
@@ -34,8 +34,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
             }
         }
         let mut mistakes = Mistakes::of_parameters();
-        let decoded = decode_value(Value::Object(fields), &mut mistakes);
-        mistakes.or(decoded).map(Self)
+        match decode_value(Value::Object(fields), &mut mistakes) {
+            Some(decoded) => Ok(Self(decoded, mistakes)),
+            None => Err(mistakes.into_problem()),
+        }
     }
 }
 

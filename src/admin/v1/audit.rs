@@ -11,7 +11,7 @@ use super::Api;
 use super::cursor::page_size;
 use super::words::{moment, rfc3339};
 use crate::admin::auth::Administrator;
-use crate::admin::input::{At, Mistakes, Query, from_text};
+use crate::admin::input::{At, Query, from_text};
 use crate::admin::problem::Problem;
 use crate::store::{AuditFilter, AuditRecord};
 
@@ -88,10 +88,9 @@ pub(super) struct Wanted {
 pub(super) async fn list(
     State(api): State<Api>,
     _: Administrator,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
 ) -> Result<Json<AuditPage>, Problem> {
     let Wanted { who, action, subject, since, before, limit } = wanted;
-    let mut mistakes = Mistakes::of_parameters();
     let limit = page_size(limit, &mut mistakes);
     let since = since.map(|since| mistakes.take(&At::ROOT.key("since"), moment(&since)));
     mistakes.or(Some(()))?;

@@ -18,7 +18,7 @@ use super::watch::seat;
 use super::{Api, INDEX, now};
 use crate::admin::auth::Viewer;
 use crate::admin::conditions::unless_known;
-use crate::admin::input::{At, Mistakes, Query, ServicePath, from_text};
+use crate::admin::input::{At, Query, ServicePath, from_text};
 use crate::admin::problem::Problem;
 use crate::config::Time;
 use crate::model::InstanceId;
@@ -112,11 +112,10 @@ pub(super) async fn discover(
     State(api): State<Api>,
     _: Viewer,
     ServicePath(key): ServicePath,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (filter, how) = wanted.split();
-    let mut mistakes = Mistakes::of_parameters();
     let filter = filter.convert(&mut mistakes);
     let limit = page_size(how.limit, &mut mistakes);
     let wait = wait(how.index, how.wait, &mut mistakes);

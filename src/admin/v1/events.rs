@@ -123,9 +123,8 @@ impl Wanted {
 pub(super) async fn list(
     State(api): State<Api>,
     _: Viewer,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let mut mistakes = Mistakes::of_parameters();
     wanted.check(&mut mistakes);
     let limit = page_size(wanted.limit, &mut mistakes);
     let waits = wanted.wait.is_some().then_some(wanted.since).flatten();
@@ -207,10 +206,9 @@ fn after(api: &Api, wanted: &Wanted, since: Index, limit: usize) -> Result<Event
 pub(super) async fn watch(
     State(api): State<Api>,
     _: Viewer,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut mistakes = Mistakes::of_parameters();
     wanted.check(&mut mistakes);
     mistakes.or(Some(()))?;
     let seat = seat(&api)?;

@@ -11,7 +11,7 @@ use super::instance_view::HealthView;
 use super::service_view::Counts;
 use super::words::{DutyWord, HealthWord};
 use crate::admin::auth::Viewer;
-use crate::admin::input::{At, Mistakes, Query, ServicePath, from_text};
+use crate::admin::input::{At, Query, ServicePath, from_text};
 use crate::admin::problem::Problem;
 use crate::model::{HealthStatus, Namespace, ServiceKey};
 use crate::registry::{RegistryError, ServiceView as Known};
@@ -142,11 +142,10 @@ pub(super) struct Wanted {
 pub(super) async fn of_all(
     State(api): State<Api>,
     _: Viewer,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
 ) -> Result<Json<RegistryHealth>, Problem> {
     let Wanted { namespace, status, after, limit } = wanted;
     let at = At::ROOT;
-    let mut mistakes = Mistakes::of_parameters();
     let limit = page_size(limit, &mut mistakes);
     let namespace =
         namespace.and_then(|text| mistakes.take(&at.key("namespace"), Namespace::new(&text)));

@@ -147,8 +147,9 @@ pub(super) async fn pick(
     State(api): State<Api>,
     _: Viewer,
     ServicePath(key): ServicePath,
-    Query(how): Query<How>,
+    Query(how, mistakes): Query<How>,
 ) -> Result<Response, Problem> {
+    mistakes.or(Some(()))?;
     let snapshot = api.registry.snapshot();
     let service =
         snapshot.services.get(&key).ok_or_else(|| RegistryError::NoService(key.clone()))?;

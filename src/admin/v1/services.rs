@@ -17,7 +17,7 @@ use super::words::HealthWord;
 use super::{Api, INDEX};
 use crate::admin::auth::{Caller, Operator, Viewer};
 use crate::admin::conditions::{Condition, etag, unless_known};
-use crate::admin::input::{At, Body, Mistakes, Query, ServicePath, Several, from_text};
+use crate::admin::input::{At, Body, Query, ServicePath, Several, from_text};
 use crate::admin::problem::Problem;
 use crate::model::{HealthStatus, Namespace, ServiceKey, ServiceName, ServiceRecord};
 use crate::registry::{Applied, Change, RegistryError, Request, ServiceView as Known};
@@ -82,9 +82,8 @@ impl Wanted {
 pub(super) async fn list(
     State(api): State<Api>,
     _: Viewer,
-    Query(mut wanted): Query<Wanted>,
+    Query(mut wanted, mut mistakes): Query<Wanted>,
 ) -> Result<Json<Page<ServiceView>>, Problem> {
-    let mut mistakes = Mistakes::of_parameters();
     let at = At::ROOT;
     let limit = page_size(wanted.limit, &mut mistakes);
     let after = wanted.after.take().map(|cursor| mistakes.take(&at.key("after"), key_of(&cursor)));

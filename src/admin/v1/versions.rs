@@ -17,7 +17,7 @@ use super::services::{edit, edited};
 use super::{Api, now};
 use crate::admin::auth::{Operator, Viewer};
 use crate::admin::conditions::Condition;
-use crate::admin::input::{At, Body, MAX_DEPRECATIONS, Mistakes, Query, ServicePath};
+use crate::admin::input::{At, Body, MAX_DEPRECATIONS, Query, ServicePath};
 use crate::admin::problem::Problem;
 use crate::model::ServiceRecord;
 use crate::registry::{RegistryError, ServiceView as Known};
@@ -134,9 +134,8 @@ pub(super) async fn compatible(
     State(api): State<Api>,
     _: Viewer,
     ServicePath(key): ServicePath,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
 ) -> Result<Json<CompatibleView>, Problem> {
-    let mut mistakes = Mistakes::of_parameters();
     let wanted = mistakes.take(&At::ROOT.key("version"), requirement(&wanted.version));
     let wanted = mistakes.or(wanted)?;
     let snapshot = api.registry.snapshot();
@@ -199,10 +198,9 @@ pub(super) async fn restore(
     State(api): State<Api>,
     Operator(caller): Operator,
     ServicePath(key): ServicePath,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
     condition: Condition,
 ) -> Result<Response, Problem> {
-    let mut mistakes = Mistakes::of_parameters();
     let wanted = mistakes.take(&At::ROOT.key("version"), requirement(&wanted.version));
     let wanted = mistakes.or(wanted)?;
     let applied = edit(&api, &key, condition, &caller, |known| {

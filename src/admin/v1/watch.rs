@@ -22,7 +22,7 @@ use super::state::ServiceState;
 use super::wait::jittered;
 use super::words::HealthWord;
 use crate::admin::auth::Viewer;
-use crate::admin::input::{Mistakes, Query, ServicePath, Several, from_text};
+use crate::admin::input::{Query, ServicePath, Several, from_text};
 use crate::admin::problem::Problem;
 use crate::model::ServiceKey;
 use crate::registry::Index;
@@ -80,12 +80,11 @@ pub(super) async fn watch(
     State(api): State<Api>,
     _: Viewer,
     ServicePath(service): ServicePath,
-    Query(wanted): Query<Wanted>,
+    Query(wanted, mut mistakes): Query<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Wanted { namespace, tag, metadata, version, zone, region, health, eligible } = wanted;
     let filter = FilterQuery { namespace, tag, metadata, version, zone, region, health, eligible };
-    let mut mistakes = Mistakes::of_parameters();
     let filter = filter.convert(&mut mistakes);
     let filter = mistakes.or(filter)?;
     let seat = seat(&api)?;
