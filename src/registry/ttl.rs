@@ -281,9 +281,8 @@ impl Lapses {
         for (key, ttl) in kept {
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.state = State::Alive;
-                entry.since = now;
             }
-            self.look_at(key, later(now, ttl));
+            self.look_at(key, later(now, ttl)); // not before: its beat may be on its way
         }
         vec![Step::Trusts]
     }
