@@ -4,6 +4,7 @@
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
 mod families;
+mod health;
 mod plugin;
 mod registry;
 mod route;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use prometheus::{Encoder, Registry, TextEncoder};
 
 use families::Families;
+pub use health::HealthMetrics;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
@@ -27,6 +29,7 @@ pub struct Metrics {
     service_registry: RegistryMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
+    health: HealthMetrics,
 }
 
 impl Default for Metrics {
@@ -40,6 +43,7 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
+        let health = HealthMetrics::new(&registry);
         let service_registry = RegistryMetrics::new(&registry);
         Self {
             registry,
@@ -47,6 +51,7 @@ impl Metrics {
             service_registry,
             routes: Arc::default(),
             plugins: Arc::default(),
+            health,
         }
     }
 
@@ -73,6 +78,11 @@ impl Metrics {
         self.plugins.get(&[service, strategy], |lease| {
             PluginMetrics::new(self.families.clone(), service, strategy, reasons, lease)
         })
+    }
+
+    /// The handles of health checking.
+    pub fn health(&self) -> HealthMetrics {
+        self.health.clone()
     }
 
     /// Counts a reload that took effect, at `unix_seconds`.
