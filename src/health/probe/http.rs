@@ -198,9 +198,18 @@ fn in_words(error: &hyper::Error) -> String {
         format!("the answer's header has more than {MAX_HEADER_BYTES} bytes")
     } else if error.is_parse() {
         format!("the answer is not HTTP: {error}")
-    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+    } else if is_early_end(error) {
         "the connection was closed before the answer was complete".to_owned()
     } else {
         format!("no answer: {error}{cause}")
     }
+}
+
+fn is_early_end(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    error.is_incomplete_message()
+        || error.is_closed()
+        || error.is_canceled()
+        || cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof)
 }
