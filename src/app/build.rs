@@ -12,10 +12,9 @@ use super::rotation::{Rotation, Turn};
 use crate::admin::AuthError;
 use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
-use crate::health::{Plan, ServicePlan, TrafficInbox};
-use crate::model::{
-    CheckKind, CheckName, EndpointId, ListenerName, ServiceKey, ServiceName, StrategyName,
-};
+use crate::health::state::PassiveSettings;
+use crate::health::{Plan, TrafficInbox};
+use crate::model::{CheckKind, CheckName, EndpointId, ListenerName, ServiceName, StrategyName};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
 use crate::plugin::health_check::{HealthCheckHost, HealthChecker, SystemResolver};
 use crate::plugin::{AsyncEngine, EngineError, HotEngine, Library, Node, Refusal, Seeds};
@@ -98,8 +97,9 @@ pub(super) struct Built {
     pub access_log: access_log::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
-    /// What is to be checked.
+    /// What is to be checked, and the components that do it.
     pub plan: Plan,
+    pub checkers: Checkers,
     /// What it was built with.
     pub names: Names,
 }
@@ -153,18 +153,29 @@ impl Builder {
                 Err(error) => errors.push(error),
             }
         }
-        let plan = self.plan(&config, &mut errors);
+        let checkers = self.checkers(&config, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
+        let plan = plan(&config, &checkers);
         let table = self.table(&config, &services);
         let access_log = access_log::Change::Stays;
         let names = self.names;
-        Ok(Built { config, services, table, certificates, access_log, to_tell, plan, names })
+        Ok(Built {
+            config,
+            services,
+            table,
+            certificates,
+            access_log,
+            to_tell,
+            plan,
+            checkers,
+            names,
+        })
     }
 
-    /// What is to be checked, with the components that do it.
-    fn plan(&self, config: &Config, errors: &mut Vec<BuildError>) -> Plan {
+    /// The components of checks. What did not change is the same object.
+    fn checkers(&self, config: &Config, errors: &mut Vec<BuildError>) -> Checkers {
         let mut checkers = Checkers::new();
         for (name, check) in &config.checks {
             let CheckKind::Plugin(plugin) = &check.kind else { continue };
@@ -177,16 +188,7 @@ impl Builder {
                 }
             }
         }
-        let mut services: BTreeMap<ServiceKey, ServicePlan> = BTreeMap::new();
-        for service in config.services.values() {
-            let (own, registered) = sources(service);
-            for key in registered.into_iter().chain([own]).collect::<BTreeSet<_>>() {
-                let plan = services.entry(key).or_default();
-                plan.checks.extend(service.checks.iter().cloned());
-                plan.health = service.health;
-            }
-        }
-        Plan { services, checkers, defaults: config.health }
+        checkers
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {
@@ -265,6 +267,34 @@ impl Builder {
     }
 }
 
+/// What is to be checked.
+fn plan(config: &Config, checkers: &Checkers) -> Plan {
+    let mut plan = Plan {
+        passive_default: passive(&config.health),
+        max_concurrent: config.health.max_concurrent,
+        ..Plan::default()
+    };
+    for (name, checker) in checkers {
+        if let CheckKind::Plugin(plugin) = &config.checks[name].kind {
+            plan.plugins.insert(plugin.clone(), checker.clone());
+        }
+    }
+    for service in config.services.values() {
+        let (own, registered) = sources(service);
+        for key in registered.into_iter().chain([own]).collect::<BTreeSet<_>>() {
+            plan.passive.insert(key.clone(), passive(&service.health));
+            plan.by_service.entry(key).or_default().extend(service.checks.iter().cloned());
+        }
+    }
+    plan
+}
+
+/// What traffic does to the instances of a service.
+fn passive(health: &config::Health) -> Option<PassiveSettings> {
+    let (failures, rest) = (health.passive_failures, health.passive_rest);
+    health.passive.then_some(PassiveSettings { failures, rest })
+}
+
 /// Components that were read in this build: each once, however many services use it.
 #[derive(Default)]
 struct Components(HashMap<PluginSource, Checked>);
@@ -298,7 +328,7 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let mut names = Names::default();
     let unknown = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
     names.learn(super::names::look_up(unknown).await, Instant::now());
-    let (traffic, _) = TrafficInbox::new(metrics.traffic_reports_dropped());
+    let traffic = TrafficInbox::unheard();
     let (registry, serving, rotations, checkers) = Default::default();
     let PluginHosts { host, check_host } = hosts;
     let builder = Builder {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::members::Candidate;
 use crate::balance::{EndpointSet, Member};
 use crate::config::Health;
-use crate::health::state::{self, Routing};
+use crate::health::state::{Spread, ramp, spread};
 use crate::model::{Duty, Endpoint, EndpointId, HealthStatus, Weight};
 use crate::proxy::Backgrounds;
 
@@ -55,7 +55,7 @@ impl Rotation {
         let is_well = |c: &Candidate| c.status != HealthStatus::Critical;
         self.note_recoveries(&on_duty, health, now);
         let well = on_duty.iter().filter(|c| is_well(c)).count();
-        let panics = state::routing(well, on_duty.len(), health.panic_percent) == Routing::Panic;
+        let panics = spread(well, on_duty.len(), health.panic_percent) == Spread::Panic;
         let panic_changed = (panics != self.panicking).then_some(panics);
         self.panicking = panics;
 
@@ -70,18 +70,18 @@ impl Rotation {
         for candidate in candidates {
             let takes_requests = candidate.duty == Duty::Active && (panics || is_well(&candidate));
             let Candidate { endpoint, address, state, background, .. } = candidate;
-            let whole = endpoint.weight.get() * finer;
+            let whole = (endpoint.weight.get() * finer).into();
+            let whole = Weight::new(whole).unwrap_or(endpoint.weight);
             let weight = match self.recovered.get(&endpoint.id) {
-                _ if !takes_requests => 0, // listed, so that what is known of it stays
+                _ if !takes_requests => Weight::ZERO, // listed, so that what is known of it stays
                 Some(&since) => {
-                    let ramp = state::ramp(whole, since, now, health.slow_start);
-                    next = [next, ramp.next].into_iter().flatten().min();
-                    ramp.weight
+                    let ramped = ramp(whole, since, now, health.slow_start);
+                    next = [next, ramped.next].into_iter().flatten().min();
+                    ramped.weight
                 }
                 None => whole,
             };
             backgrounds.insert(endpoint.id.clone(), background);
-            let weight = Weight::new(weight.into()).unwrap_or(endpoint.weight);
             members.push(Member { endpoint: Endpoint { weight, ..endpoint }, address, state });
         }
         Turn { set: EndpointSet::new(members), backgrounds, next, panic_changed }

@@ -30,7 +30,7 @@ use super::world::{ListenerHandle, Surroundings, World};
 use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
-use crate::health::{self, TrafficInbox};
+use crate::health;
 use crate::model::Phase;
 use crate::plugin::EngineError;
 use crate::proxy::door::Door;
@@ -101,11 +101,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     });
     let hosts = plugin_hosts(&config, &metrics)?;
     let registry = registry::start(&config, options.upgrade, &metrics)?;
-    let (traffic, reports) = TrafficInbox::new(metrics.traffic_reports_dropped());
     let (tell_plan, plan) = watch::channel(Arc::default());
-    let max_concurrent = config.health.max_concurrent;
-    let health_loop =
-        health::run(registry.clone(), plan, reports, max_concurrent, metrics.health());
+    let (_health, traffic) =
+        health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
     let surroundings = Surroundings {
         hosts,
         metrics: metrics.clone(),
@@ -126,8 +124,6 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
-    let health_runtime = runtime()?;
-    spawn("health", move || health_runtime.block_on(health_loop))?;
     let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);

@@ -42,6 +42,7 @@ pub(super) struct World {
     pub listeners: BTreeMap<ListenerName, ListenerHandle>,
     pub registry: Registry,
     check_host: Arc<HealthCheckHost>,
+    checkers: Checkers,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
     names: Names,
@@ -121,6 +122,7 @@ impl World {
             listeners,
             registry,
             check_host,
+            checkers: Checkers::new(),
             traffic,
             plan,
             names: Names::default(),
@@ -150,7 +152,7 @@ impl World {
         let builder = Builder {
             host: self.host.clone(),
             check_host: self.check_host.clone(),
-            checkers: self.plan.borrow().checkers.clone(),
+            checkers: self.checkers.clone(),
             metrics: self.metrics.clone(),
             names,
             registry: self.registry.snapshot(),
@@ -174,9 +176,19 @@ impl World {
 
     /// Puts what was built into effect: routes and services with one store, then the rest.
     pub(super) fn publish(&mut self, built: Built) {
-        let Built { config, services, table, certificates, access_log, to_tell, plan, names } =
-            built;
+        let Built {
+            config,
+            services,
+            table,
+            certificates,
+            access_log,
+            to_tell,
+            plan,
+            checkers,
+            names,
+        } = built;
         self.plan.send_replace(Arc::new(plan));
+        self.checkers = checkers;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);

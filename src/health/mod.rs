@@ -1,40 +1,25 @@
-//! The health loop: looks at every instance when its checks are due, listens to what traffic meets, and
-//! tells the registry at the moment when a belief changes.
+//! The health loop: looks at each instance as often as its checks say, and tells the registry what it came to
+//! believe, at the moment it does.
 //!
-//! In reading order: [`state`] is what follows from results, pure; [`plan`] is what is to be checked;
-//! [`probe`] looks; [`task`] is one check of one instance; [`queue`] knows which is due; [`patrol`] is
-//! the loop. Routing is not its business: it never touches an endpoint.
+//! It has a thread and a runtime of its own, so that neither requests nor the registry's disk make a check
+//! late. One task owns every belief; each check that asks somebody is a task beside it, and hands back its
+//! result. Knows no routes; a component's check is behind [`PluginProbe`].
 
-mod patrol;
+mod job;
+mod outbox;
 mod plan;
 mod probe;
-mod queue;
+mod roster;
+mod scheduler;
 pub mod state;
-mod task;
+mod target;
+#[cfg(test)]
+mod tests;
+mod thread;
 mod traffic;
+mod verdicts;
 
-use std::io;
-use std::sync::Arc;
-
-use tokio::sync::{mpsc, watch};
-
-use patrol::Patrol;
-pub use plan::{Plan, ServicePlan};
-pub use traffic::{Met, TrafficInbox, TrafficReport};
-
-use crate::registry::Registry;
-use crate::telemetry::metrics::HealthMetrics;
-
-/// Runs the loop on the present runtime, as long as the registry lives.
-///
-/// `max_concurrent` bounds the checks in flight; it is read once.
-pub async fn run(
-    registry: Registry,
-    plan: watch::Receiver<Arc<Plan>>,
-    reports: mpsc::Receiver<TrafficReport>,
-    max_concurrent: usize,
-    metrics: HealthMetrics,
-) -> io::Result<()> {
-    Patrol::new(registry, plan, reports, max_concurrent, metrics).run().await;
-    Ok(())
-}
+pub use plan::Plan;
+pub use target::{PluginProbe, ProbeFault};
+pub use thread::{HealthLoop, start};
+pub use traffic::{TRAFFIC_CHECK, Traffic, TrafficInbox, TrafficReport};

@@ -1,55 +1,30 @@
-//! What is to be checked, as the configuration says.
+//! What is to be checked, as the configuration in effect has it. A reload publishes another one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::config;
-use crate::model::{Check, CheckKind, CheckName, ServiceKey};
-use crate::plugin::health_check::HealthChecker;
-use crate::registry::{Instance, ServiceView};
+use super::state::PassiveSettings;
+use super::target::PluginProbe;
+use crate::model::{Check, PluginCheck, ServiceKey};
 
-/// The part of a configuration that the health loop knows.
-#[derive(Default)]
-pub struct Plan {
-    /// By the registry's service: what is asked of its instances, and what traffic's failures mean.
-    pub services: BTreeMap<ServiceKey, ServicePlan>,
-    /// The components of checks, by the checks' names.
-    pub checkers: BTreeMap<CheckName, Arc<HealthChecker>>,
-    /// Of services that the configuration does not name.
-    pub defaults: config::Health,
-}
-
-/// Of one service.
+/// Everything that the health loop takes from the configuration.
 #[derive(Clone, Default)]
-pub struct ServicePlan {
-    pub checks: Vec<Arc<Check>>,
-    pub health: config::Health,
+pub struct Plan {
+    /// Checks of the instances of a service, before those of its record and of the instance itself; of
+    /// the same name, the later takes the place of the earlier.
+    pub by_service: BTreeMap<ServiceKey, Vec<Arc<Check>>>,
+    /// What real traffic does to instances, where that is not as in `passive_default`. `None` = nothing.
+    pub passive: BTreeMap<ServiceKey, Option<PassiveSettings>>,
+    pub passive_default: Option<PassiveSettings>,
+    /// Checks in flight, over all services. More wait, and are late.
+    pub max_concurrent: usize,
+    /// What makes the checks of components. One that is not here fails, and says so.
+    pub plugins: HashMap<PluginCheck, Arc<dyn PluginProbe>>,
 }
 
 impl Plan {
-    /// What one instance is asked: what the configuration says of its service, then what its service says,
-    /// then what it says itself. Of two with the same name the later one counts.
-    pub(super) fn checks(
-        &self,
-        view: &ServiceView,
-        instance: &Instance,
-    ) -> BTreeMap<CheckName, Arc<Check>> {
-        let configured = self.services.get(&view.record.key).into_iter().flat_map(|p| &p.checks);
-        let registered = view.record.checks.iter().chain(&instance.record.checks);
-        let all = configured.cloned().chain(registered.map(|check| Arc::new(check.clone())));
-        all.map(|check| (check.name.clone(), check)).collect()
-    }
-
-    /// What holds for the health of a service.
-    pub(super) fn health(&self, service: &ServiceKey) -> &config::Health {
-        self.services.get(service).map_or(&self.defaults, |plan| &plan.health)
-    }
-
-    /// The component of a check, if it is one of a component.
-    pub(super) fn checker(&self, check: &Check) -> Option<Arc<HealthChecker>> {
-        match check.kind {
-            CheckKind::Plugin(_) => self.checkers.get(&check.name).cloned(),
-            _ => None,
-        }
+    /// What traffic does to the instances of a service.
+    pub(super) fn passive(&self, service: &ServiceKey) -> Option<PassiveSettings> {
+        self.passive.get(service).copied().unwrap_or(self.passive_default)
     }
 }

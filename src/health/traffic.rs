@@ -1,32 +1,40 @@
-//! The way from real traffic to the health loop.
+//! Where the proxy says how real requests went. Never waits: a report that finds no room is dropped, and
+//! counted; the next failure says the same.
+
+use std::sync::LazyLock;
 
 use prometheus::IntCounter;
 use tokio::sync::mpsc;
 
-use crate::model::InstanceKey;
+use crate::model::{CheckName, InstanceId, ServiceKey};
 
-/// Reports that may wait; further ones are dropped and counted: the next failure reports again.
+/// Reports that wait at most.
 const MAX_WAITING_REPORTS: usize = 4096;
 
-/// What a request met at an instance.
+/// The check by which the registry hears of real traffic.
+pub static TRAFFIC_CHECK: LazyLock<CheckName> =
+    LazyLock::new(|| CheckName::new("traffic").expect("it is a name"));
+
+/// How a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Met {
-    /// Nobody listens there.
+pub enum Traffic {
+    /// The connection was refused.
     Refused,
-    /// The connection broke, the answer was late, or it was a 502 to 504.
-    Failure,
-    /// An answer, after failures.
-    Success,
+    /// It broke, was too late, or the status was one of 502 to 504.
+    Failed,
+    /// It went well, after one that did not.
+    Recovered,
 }
 
-/// Something to know of an instance.
+/// What the proxy says of one instance.
 #[derive(Debug, Clone)]
 pub struct TrafficReport {
-    pub instance: InstanceKey,
-    pub met: Met,
+    pub service: ServiceKey,
+    pub instance: InstanceId,
+    pub what: Traffic,
 }
 
-/// Takes reports on the request path: never waits.
+/// The proxy's end.
 #[derive(Clone)]
 pub struct TrafficInbox {
     reports: mpsc::Sender<TrafficReport>,
@@ -34,16 +42,46 @@ pub struct TrafficInbox {
 }
 
 impl TrafficInbox {
-    /// An inbox, and where it is emptied.
-    pub fn new(dropped: IntCounter) -> (Self, mpsc::Receiver<TrafficReport>) {
-        let (reports, receiver) = mpsc::channel(MAX_WAITING_REPORTS);
-        (Self { reports, dropped }, receiver)
+    pub(super) fn new(dropped: IntCounter) -> (Self, mpsc::Receiver<TrafficReport>) {
+        let (reports, inbox) = mpsc::channel(MAX_WAITING_REPORTS);
+        (Self { reports, dropped }, inbox)
     }
 
-    /// Takes a report, or drops it where too many wait.
-    pub fn report(&self, report: TrafficReport) {
-        if self.reports.try_send(report).is_err() {
+    /// An inbox that nobody empties: for what is built to be checked, and never serves.
+    pub fn unheard() -> Self {
+        let dropped = IntCounter::new("unheard", "Reports that nobody hears.");
+        Self::new(dropped.expect("a word is a name")).0
+    }
+
+    /// Takes a report. `false` = there was no room: who would take the endpoint out by itself
+    /// (`EndpointState::set_eligible`) must not, for nobody would call it back.
+    pub fn report(&self, report: TrafficReport) -> bool {
+        let taken = self.reports.try_send(report).is_ok();
+        if !taken {
             self.dropped.inc();
         }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ServiceName;
+
+    #[test]
+    fn a_full_inbox_drops_and_counts() {
+        let dropped = IntCounter::new("dropped", "dropped").unwrap();
+        let (inbox, _reports) = TrafficInbox::new(dropped.clone());
+        let report = TrafficReport {
+            service: ServiceKey::in_default(ServiceName::new("web").unwrap()),
+            instance: InstanceId::new("a").unwrap(),
+            what: Traffic::Failed,
+        };
+        for _ in 0..MAX_WAITING_REPORTS {
+            assert!(inbox.report(report.clone()));
+        }
+        assert!(!inbox.report(report));
+        assert_eq!(dropped.get(), 1);
     }
 }

@@ -26,25 +26,6 @@ pub enum CheckKind {
     Plugin(PluginCheck),
 }
 
-impl CheckKind {
-    /// The word in metrics.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            CheckKind::Http(_) => "http",
-            CheckKind::Tcp(_) => "tcp",
-            CheckKind::Grpc(_) => "grpc",
-            CheckKind::ResponseTime(_) => "response_time",
-            CheckKind::Resources(_) => "resources",
-            CheckKind::Plugin(_) => "plugin",
-        }
-    }
-
-    /// Whether it asks the instance itself.
-    pub fn is_active(&self) -> bool {
-        !matches!(self, CheckKind::ResponseTime(_) | CheckKind::Resources(_))
-    }
-}
-
 /// `GET /` by default; passes with a status that is expected and a body that is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpCheck {
@@ -115,7 +96,7 @@ pub struct ResourceCheck {
 }
 
 /// A component's check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PluginCheck {
     pub source: PluginSource,
     /// The `config` table as JSON.
@@ -129,7 +110,7 @@ pub struct PluginCheck {
 }
 
 /// Somewhere that a component may connect to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AllowedPeer {
     /// Addresses as `base/bits`, or a name that is resolved.
     pub host: AllowedHost,
@@ -138,10 +119,29 @@ pub struct AllowedPeer {
 }
 
 /// The host part of an [`AllowedPeer`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum AllowedHost {
     Range { base: std::net::IpAddr, prefix_bits: u8 },
     Name(String),
+}
+
+impl CheckKind {
+    /// The word in metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            CheckKind::Http(_) => "http",
+            CheckKind::Tcp(_) => "tcp",
+            CheckKind::Grpc(_) => "grpc",
+            CheckKind::ResponseTime(_) => "response-time",
+            CheckKind::Resources(_) => "resources",
+            CheckKind::Plugin(_) => "plugin",
+        }
+    }
+
+    /// Whether the instance itself is asked.
+    pub fn is_active(&self) -> bool {
+        !matches!(self, CheckKind::ResponseTime(_) | CheckKind::Resources(_))
+    }
 }
 
 /// When a check runs, and what it takes to believe it.

@@ -4,7 +4,8 @@
 //! moment on, before anybody else hears of it. Whether it is well again is the health loop's to say.
 
 use super::service::{Service, Upstreams};
-use crate::health::{Met, TrafficReport};
+use crate::health::{Traffic, TrafficReport};
+use crate::model::InstanceKey;
 
 /// A try failed. `refused` = nobody listens there.
 pub(super) fn failed(service: &Service, upstreams: &Upstreams, index: usize, refused: bool) {
@@ -14,20 +15,24 @@ pub(super) fn failed(service: &Service, upstreams: &Upstreams, index: usize, ref
     }
     let state = &upstreams.set.members()[index].state;
     let failures = state.failed();
-    if refused || failures >= health.passive_failures {
+    let what = if refused { Traffic::Refused } else { Traffic::Failed };
+    let heard = report(service, upstreams, index, what);
+    // Only where somebody will call it back.
+    if heard && (refused || failures >= health.passive_failures) {
         state.set_eligible(false);
     }
-    report(service, upstreams, index, if refused { Met::Refused } else { Met::Failure });
 }
 
 /// A try went well. All but the first after failures cost one read.
 pub(super) fn succeeded(service: &Service, upstreams: &Upstreams, index: usize) {
     if service.config.health.passive && upstreams.set.members()[index].state.succeeded() {
-        report(service, upstreams, index, Met::Success);
+        report(service, upstreams, index, Traffic::Recovered);
     }
 }
 
-fn report(service: &Service, upstreams: &Upstreams, index: usize, met: Met) {
-    let Some(background) = upstreams.background(index) else { return };
-    service.traffic.report(TrafficReport { instance: background.subject.clone(), met });
+/// Whether the report was taken.
+fn report(service: &Service, upstreams: &Upstreams, index: usize, what: Traffic) -> bool {
+    let Some(background) = upstreams.background(index) else { return false };
+    let InstanceKey { service: key, id } = background.subject.clone();
+    service.traffic.report(TrafficReport { service: key, instance: id, what })
 }

@@ -1,139 +1,205 @@
-//! Looking at an instance, one file for each way. Knows nothing of schedules: it looks when told to.
+//! One check of one instance: asks, within its time-out, and says what it found in words for people.
+//!
+//! Whatever goes wrong in asking is a verdict, never an error: that is what checks are for.
 
-mod connect;
+mod dial;
 mod grpc;
 mod http;
+mod plugin;
 mod resources;
+mod response_time;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod tls;
 
-use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use crate::model::{
-    Check, CheckKind, HealthStatus, InstanceRecord, ResourceCheck, ResponseTimeCheck, Verdict,
-};
-use crate::plugin::health_check::{HealthChecker, Target};
+pub(super) use dial::Dialer;
+
+use crate::model::{Check, CheckKind, HealthStatus, InstanceRecord, UnixMillis, Verdict};
 use crate::registry::Vitals;
-use crate::telemetry::clock::coarse_ms;
 
-use grpc::GrpcProbe;
-use http::HttpProbe;
-use tcp::TcpProbe;
+use super::plan::Plan;
+use super::target::PluginProbe;
 
-/// A way to look at one instance, with the connection that it keeps between two looks.
-pub(super) enum Probe {
-    Http(Box<HttpProbe>),
-    Tcp(TcpProbe),
-    Grpc(Box<GrpcProbe>),
-    ResponseTime(ResponseTimeCheck, Arc<Vitals>),
-    /// Reports older than the duration are not judged.
-    Resources(ResourceCheck, Arc<Vitals>, Duration),
-    Plugin(Arc<HealthChecker>, Arc<InstanceRecord>),
-    /// It names a plugin that is not there.
-    Nothing,
+/// Of an answer, this much is read.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// A check, made ready once for all the instances that it is for.
+pub(super) struct Prepared {
+    pub check: Check,
+    means: Means,
 }
 
-/// A report of resources is not judged after so many intervals.
-const STALE_AFTER_INTERVALS: u32 = 3;
+enum Means {
+    Http {
+        body_matches: Option<regex::bytes::Regex>,
+    },
+    Plugin(Arc<dyn PluginProbe>),
+    /// Nothing to make ready.
+    Plain,
+    /// It cannot be made; why.
+    Impossible(String),
+}
+
+impl Prepared {
+    pub(super) fn new(check: &Check, plan: &Plan) -> Self {
+        let means = match &check.kind {
+            CheckKind::Http(http) => http::body_pattern(http)
+                .map_or_else(Means::Impossible, |body_matches| Means::Http { body_matches }),
+            CheckKind::Plugin(plugin) => match plan.plugins.get(plugin) {
+                Some(probe) => Means::Plugin(probe.clone()),
+                None => Means::Impossible("its plugin is not loaded".to_owned()),
+            },
+            _ => Means::Plain,
+        };
+        Self { check: check.clone(), means }
+    }
+
+    /// Whether this is what `check` and `plan` would make.
+    pub(super) fn is_of(&self, check: &Check, plan: &Plan) -> bool {
+        let same_plugin = match (&self.means, &check.kind) {
+            (Means::Plugin(own), CheckKind::Plugin(plugin)) => {
+                plan.plugins.get(plugin).is_some_and(|probe| Arc::ptr_eq(own, probe))
+            }
+            (Means::Impossible(_), CheckKind::Plugin(plugin)) => !plan.plugins.contains_key(plugin),
+            _ => true,
+        };
+        same_plugin && self.check == *check
+    }
+}
+
+/// A check of one instance.
+pub(super) struct Probe {
+    pub prepared: Arc<Prepared>,
+    pub record: Arc<InstanceRecord>,
+    /// The request of an HTTP check, the same each time; `Err` = it cannot be made.
+    request: Option<Result<::http::request::Parts, String>>,
+}
+
+/// A connection that one check of one instance keeps for its next.
+#[derive(Default)]
+pub(super) enum Kept {
+    #[default]
+    Nothing,
+    Http(http::Connection),
+    Grpc(grpc::Connection),
+}
+
+/// What came of a check.
+pub(super) struct Outcome {
+    pub verdict: Verdict,
+    /// The instance was not judged: the check itself is broken.
+    pub own_fault: bool,
+    pub took: Duration,
+    pub kept: Kept,
+}
+
+/// Why there is no verdict: the instance's reason, or the check's own fault.
+enum Failure {
+    Instance(String),
+    Check(String),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Failure::Instance(reason)
+    }
+}
 
 impl Probe {
-    /// Whatever `check` says. `checker` is its plugin, if it has one.
-    pub(super) fn new(
-        check: &Check,
-        record: &Arc<InstanceRecord>,
-        vitals: &Arc<Vitals>,
-        checker: Option<Arc<HealthChecker>>,
-    ) -> Self {
-        match &check.kind {
-            CheckKind::Http(http) => Probe::Http(Box::new(HttpProbe::new(http, record))),
-            CheckKind::Tcp(tcp) => Probe::Tcp(TcpProbe::new(tcp, record)),
-            CheckKind::Grpc(grpc) => Probe::Grpc(Box::new(GrpcProbe::new(grpc, record))),
-            CheckKind::ResponseTime(times) => Probe::ResponseTime(times.clone(), vitals.clone()),
-            CheckKind::Resources(limits) => {
-                let stale = check.schedule.interval * STALE_AFTER_INTERVALS;
-                Probe::Resources(limits.clone(), vitals.clone(), stale)
-            }
-            CheckKind::Plugin(_) => match checker {
-                Some(checker) => Probe::Plugin(checker, record.clone()),
-                None => Probe::Nothing,
-            },
-        }
-    }
-
-    /// Looks once. What is late is critical.
-    pub(super) async fn look(&mut self, limit: Duration) -> Verdict {
-        let looked = match self {
-            Probe::Http(http) => timeout(limit, http.look()).await,
-            Probe::Tcp(tcp) => timeout(limit, tcp.look()).await,
-            Probe::Grpc(grpc) => timeout(limit, grpc.look()).await,
-            Probe::ResponseTime(times, vitals) => Ok(response_time(times, vitals)),
-            Probe::Resources(limits, vitals, stale) => {
-                Ok(resources::judge(limits, vitals.load(), *stale))
-            }
-            Probe::Plugin(checker, record) => Ok(by_plugin(checker, record, limit).await),
-            Probe::Nothing => Ok(critical("the plugin of this check is not configured")),
+    pub(super) fn new(prepared: Arc<Prepared>, record: Arc<InstanceRecord>) -> Self {
+        let request = match &prepared.check.kind {
+            CheckKind::Http(check) => Some(http::request(check, &record)),
+            _ => None,
         };
-        looked.unwrap_or_else(|_| {
-            self.hang_up();
-            critical(format!("no answer within {limit:?}"))
-        })
+        Self { prepared, record, request }
     }
 
-    /// Forgets the connection: nobody knows what is on it.
-    fn hang_up(&mut self) {
-        match self {
-            Probe::Http(http) => http.hang_up(),
-            Probe::Grpc(grpc) => grpc.hang_up(),
-            _ => {}
+    /// What needs nobody to be asked, now. `None` = [`run`](Self::run) it.
+    pub(super) fn look(&self, vitals: &Vitals) -> Option<Verdict> {
+        let check = &self.prepared.check;
+        match &check.kind {
+            CheckKind::ResponseTime(limits) => {
+                let average_us =
+                    vitals.endpoint.latency().read_us(crate::telemetry::clock::coarse_ms());
+                Some(response_time::judge(limits, average_us))
+            }
+            CheckKind::Resources(limits) => {
+                let now = UnixMillis::of(std::time::SystemTime::now());
+                Some(resources::judge(limits, vitals.load(), now, check.schedule.interval))
+            }
+            _ => None,
         }
     }
-}
 
-async fn by_plugin(
-    checker: &HealthChecker,
-    record: &Arc<InstanceRecord>,
-    limit: Duration,
-) -> Verdict {
-    let addresses: Vec<IpAddr> = match timeout(limit, connect::resolve(&record.host)).await {
-        Ok(Ok(addresses)) => addresses,
-        Ok(Err(why)) => return critical(why),
-        Err(_) => return critical(format!("`{}` was not resolved within {limit:?}", record.host)),
-    };
-    let target = Target { record: record.clone(), addresses };
-    match checker.check(&target, limit).await {
-        Ok(verdict) => verdict,
-        Err(fault) => critical(fault.to_string()),
-    }
-}
-
-fn response_time(times: &ResponseTimeCheck, vitals: &Vitals) -> Verdict {
-    let latency = Duration::from_micros(vitals.endpoint.latency().read_us(coarse_ms()).into());
-    let says = |limit: Duration| format!("answers take {latency:?}, more than {limit:?}");
-    match times.critical_above {
-        Some(limit) if latency > limit => critical(says(limit)),
-        _ if latency > times.warning_above => {
-            Verdict::new(HealthStatus::Warning, says(times.warning_above))
+    /// Asks the instance.
+    pub(super) async fn run(self: Arc<Self>, dialer: Arc<Dialer>, mut kept: Kept) -> Outcome {
+        let limit = self.prepared.check.schedule.timeout;
+        let began = Instant::now();
+        let asked = AssertUnwindSafe(timeout(limit, self.ask(&dialer, &mut kept, limit)));
+        let (verdict, own_fault) = match asked.catch_unwind().await {
+            Ok(Ok(Ok(verdict))) => (verdict, false),
+            Ok(Ok(Err(Failure::Instance(reason)))) => (critical(reason), false),
+            Ok(Ok(Err(Failure::Check(reason)))) => (warning(reason), true),
+            Ok(Err(_)) => (critical(format!("no answer within {limit:?}")), false),
+            Err(_) => (warning("the check itself failed: it panicked"), true),
+        };
+        if verdict.status == HealthStatus::Critical && began.elapsed() >= limit {
+            kept = Kept::Nothing; // whatever is on it belongs to a question nobody waits for
         }
-        _ if latency.is_zero() => passing("no request went there yet"),
-        _ => passing(format!("answers take {latency:?}")),
+        Outcome { verdict, own_fault, took: began.elapsed(), kept }
     }
-}
 
-/// Passing, or a warning where the answer took longer than it should.
-fn timely(reason: String, took: Duration, degraded_above: Option<Duration>) -> Verdict {
-    match degraded_above {
-        Some(limit) if took > limit => {
-            let took_ms = took.as_millis();
-            Verdict::new(
-                HealthStatus::Warning,
-                format!("{reason}, after {took_ms}ms; degraded above {limit:?}"),
-            )
+    async fn ask(
+        &self,
+        dialer: &Dialer,
+        kept: &mut Kept,
+        limit: Duration,
+    ) -> Result<Verdict, Failure> {
+        let check = &self.prepared.check;
+        let previous = std::mem::take(kept);
+        let dial = dial::Place { dialer, record: &self.record, limit };
+        match (&check.kind, &self.prepared.means) {
+            (_, Means::Impossible(why)) => {
+                Err(Failure::Check(format!("the check cannot be made: {why}")))
+            }
+            (CheckKind::Http(http), Means::Http { body_matches }) => {
+                let request = self.request.as_ref().expect("each HTTP check has its request");
+                let request = request
+                    .as_ref()
+                    .map_err(|why| Failure::Check(format!("the check cannot be made: {why}")))?;
+                let previous = match previous {
+                    Kept::Http(connection) => Some(connection),
+                    _ => None,
+                };
+                let (verdict, connection) =
+                    http::check(http, body_matches.as_ref(), request, previous, &dial).await?;
+                *kept = connection.map_or(Kept::Nothing, Kept::Http);
+                Ok(verdict)
+            }
+            (CheckKind::Grpc(grpc), _) => {
+                let previous = match previous {
+                    Kept::Grpc(connection) => Some(connection),
+                    _ => None,
+                };
+                let (verdict, connection) = grpc::check(grpc, previous, &dial).await?;
+                *kept = Kept::Grpc(connection);
+                Ok(verdict)
+            }
+            (CheckKind::Tcp(tcp), _) => Ok(tcp::check(tcp, &dial).await?),
+            (_, Means::Plugin(probe)) => plugin::check(probe, &dial).await,
+            (CheckKind::ResponseTime(_) | CheckKind::Resources(_), _)
+            | (CheckKind::Http(_) | CheckKind::Plugin(_), Means::Http { .. } | Means::Plain) => {
+                Err(Failure::Check("the check asks nobody".to_owned()))
+            }
         }
-        _ => passing(reason),
     }
 }
 
@@ -141,6 +207,18 @@ fn passing(reason: impl Into<String>) -> Verdict {
     Verdict::new(HealthStatus::Passing, reason)
 }
 
+fn warning(reason: impl Into<String>) -> Verdict {
+    Verdict::new(HealthStatus::Warning, reason)
+}
+
 fn critical(reason: impl Into<String>) -> Verdict {
     Verdict::new(HealthStatus::Critical, reason)
+}
+
+/// Passing, or a warning if it took too long.
+fn judge_time(reason: String, took: Duration, degraded_above: Option<Duration>) -> Verdict {
+    match degraded_above.filter(|&limit| took > limit) {
+        Some(limit) => warning(format!("{reason}, but it took {took:.0?}: more than {limit:?}")),
+        None => passing(reason),
+    }
 }

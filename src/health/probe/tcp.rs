@@ -1,59 +1,50 @@
-//! A connection that is to be made, and bytes that are to come.
+//! Connects; where something is to be said or heard, says it and listens. A new connection each time: what a
+//! server thinks of a second greeting on the same one, nobody knows.
 
 use std::time::Instant;
 
-use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::connect::{connect, words};
-use super::{critical, timely};
-use crate::model::{InstanceRecord, TcpCheck, Verdict};
+use super::dial::Place;
+use super::{MAX_ANSWER_BYTES, judge_time};
+use crate::model::{TcpCheck, Verdict};
 
-/// What is expected must come within so many bytes.
-const MAX_ANSWER_BYTES: usize = 64 << 10;
-
-/// Of what came instead, how much a reason shows.
+/// Of what came instead, a reason shows this much.
 const MAX_SHOWN_BYTES: usize = 64;
 
-pub struct TcpProbe {
-    check: TcpCheck,
-    host: String,
-    port: u16,
+/// Read at once.
+const CHUNK_BYTES: usize = 4 << 10;
+
+pub(super) async fn check(check: &TcpCheck, place: &Place<'_>) -> Result<Verdict, String> {
+    let began = Instant::now();
+    let mut stream = place.connect(check.port).await?;
+    if !check.send.is_empty() {
+        let sent = stream.write_all(&check.send).await;
+        sent.map_err(|error| format!("connected, but it took nothing: {error}"))?;
+    }
+    let mut reason = "connected";
+    if !check.expect.is_empty() {
+        listen(&mut stream, &check.expect).await?;
+        reason = "answered as expected";
+    }
+    Ok(judge_time(reason.to_owned(), began.elapsed(), check.degraded_above))
 }
 
-impl TcpProbe {
-    pub(super) fn new(check: &TcpCheck, record: &InstanceRecord) -> Self {
-        let port = check.port.unwrap_or(record.port);
-        Self { check: check.clone(), host: record.host.clone(), port }
-    }
-
-    pub(super) async fn look(&self) -> Verdict {
-        let begun = Instant::now();
-        match self.talk().await {
-            Ok(reason) => timely(reason, begun.elapsed(), self.check.degraded_above),
-            Err(why) => critical(why),
+async fn listen(stream: &mut (impl AsyncReadExt + Unpin), expect: &[u8]) -> Result<(), String> {
+    let mut heard = Vec::new();
+    let mut chunk = [0; CHUNK_BYTES];
+    loop {
+        let read = stream.read(&mut chunk).await;
+        let read = read.map_err(|error| format!("no answer: {error}"))?;
+        // Where the rest of what is expected may still be coming, the end of what was heard is looked at again.
+        let from = heard.len().saturating_sub(expect.len() - 1);
+        heard.extend_from_slice(&chunk[..read]);
+        if memchr::memmem::find(&heard[from..], expect).is_some() {
+            return Ok(());
         }
-    }
-
-    async fn talk(&self) -> Result<String, String> {
-        let mut stream = connect(&self.host, self.port).await?;
-        let failed = |error: std::io::Error| words(&error);
-        stream.write_all(&self.check.send).await.map_err(failed)?;
-        if self.check.expect.is_empty() {
-            return Ok("connected".to_owned());
+        if read == 0 || heard.len() >= MAX_ANSWER_BYTES {
+            let heard = heard[..heard.len().min(MAX_SHOWN_BYTES)].escape_ascii();
+            return Err(format!("answered `{heard}`, expected `{}`", expect.escape_ascii()));
         }
-        let mut came = Vec::with_capacity(1024);
-        while came.len() < MAX_ANSWER_BYTES {
-            let read = stream.read_buf(&mut came).await.map_err(failed)?;
-            if memmem::find(&came, &self.check.expect).is_some() {
-                return Ok("answered as expected".to_owned());
-            }
-            if read == 0 {
-                break;
-            }
-        }
-        let shown = &came[..came.len().min(MAX_SHOWN_BYTES)];
-        let (shown, expected) = (shown.escape_ascii(), self.check.expect.escape_ascii());
-        Err(format!("answered \"{shown}\", expected \"{expected}\""))
     }
 }

@@ -1,64 +1,89 @@
-//! TLS to an instance.
+//! TLS of checks: against the system's authorities, or against none where a check says so.
+//!
+//! The authorities are read once, when the first check needs them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::connect::words;
-use crate::model::CheckTls;
-
-/// Speaks TLS over `stream`. `protocol` is what is offered by ALPN.
-pub(super) async fn handshake(
-    stream: TcpStream,
-    tls: &CheckTls,
-    host: &str,
-    protocol: &'static str,
-) -> Result<TlsStream<TcpStream>, String> {
-    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
-    let server_name = ServerName::try_from(name.clone())
-        .map_err(|_| format!("`{name}` cannot be the name of a certificate"))?;
-    let mut config = config(tls.verify);
-    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    let connected = TlsConnector::from(Arc::new(config)).connect(server_name, stream).await;
-    connected.map_err(|error| format!("TLS: {}", words(&error)))
+/// Settings by what they are for: verified or not, and the protocol; a handful.
+#[derive(Default)]
+pub(super) struct TlsClients {
+    roots: OnceCell<Arc<RootCertStore>>,
+    made: Mutex<Vec<(bool, &'static str, TlsClient)>>,
 }
 
-/// A copy is cheap: what is large in it is shared.
-fn config(verify: bool) -> ClientConfig {
-    static TRUSTING: OnceLock<ClientConfig> = OnceLock::new();
-    static BLIND: OnceLock<ClientConfig> = OnceLock::new();
-    let provider = || Arc::new(ring::default_provider());
-    let builder = || {
-        ClientConfig::builder_with_provider(provider())
+#[derive(Clone)]
+pub(super) struct TlsClient(TlsConnector);
+
+impl TlsClients {
+    pub(super) async fn client(
+        &self,
+        verify: bool,
+        protocol: &'static str,
+    ) -> Result<TlsClient, String> {
+        let known = |made: &[(bool, &'static str, TlsClient)]| {
+            let found = made.iter().find(|(v, p, _)| (*v, *p) == (verify, protocol));
+            found.map(|(.., client)| client.clone())
+        };
+        if let Some(client) = known(&self.made.lock()) {
+            return Ok(client);
+        }
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .expect("ring speaks TLS 1.2 and 1.3")
-    };
-    match verify {
-        true => TRUSTING.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            // A system without authorities trusts nobody: each check says so.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            builder().with_root_certificates(roots).with_no_client_auth()
-        }),
-        false => BLIND.get_or_init(|| {
-            let anybody = Arc::new(Anybody(provider()));
-            builder().dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
-        }),
+            .map_err(|error| format!("TLS: {error}"))?;
+        let mut config = match verify {
+            true => builder.with_root_certificates(self.roots().await?).with_no_client_auth(),
+            false => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
+                .with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let client = TlsClient(TlsConnector::from(Arc::new(config)));
+        self.made.lock().push((verify, protocol, client.clone()));
+        Ok(client)
     }
-    .clone()
+
+    async fn roots(&self) -> Result<Arc<RootCertStore>, String> {
+        let read = || async {
+            let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
+            let found = found.map_err(|error| format!("the system's authorities: {error}"))?;
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(found.certs);
+            Ok::<_, String>(Arc::new(roots))
+        };
+        self.roots.get_or_try_init(read).await.cloned()
+    }
 }
 
-/// Takes any certificate: for `verify = false`.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+impl TlsClient {
+    pub(super) async fn connect(
+        &self,
+        stream: TcpStream,
+        name: &str,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(bare.to_owned())
+            .map_err(|_| format!("TLS: `{bare}` cannot be the name of a certificate"))?;
+        self.0.connect(name, stream).await.map_err(|error| format!("TLS: {error}"))
+    }
+}
 
-impl ServerCertVerifier for Anybody {
+/// Takes any certificate: the check said so.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unverified {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
@@ -77,7 +102,7 @@ impl ServerCertVerifier for Anybody {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -87,7 +112,7 @@ impl ServerCertVerifier for Anybody {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

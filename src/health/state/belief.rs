@@ -1,25 +1,53 @@
-//! What is believed of an instance, by one check: rise and fall.
+//! What is believed of an instance by one check, and what it takes to believe something else.
 //!
-//! A single result may be an accident. A passing instance becomes critical after `fall` bad results in a
-//! row, a critical one passes after `rise` good ones, as in HAProxy (`rise`, `fall`). Between passing
-//! and warning, which changes no routing, each result is believed at once.
+//! Rise and fall, as HAProxy has them: `fall` bad results in a row make an instance critical, `rise` good
+//! ones bring it back. A warning is a status of its own: it is bad next to passing and good next to critical.
+//! Only the lengths of four runs decide, those of results that were (1) passing, (2) not critical, (3) not
+//! passing, (4) critical, so that a row of warnings and criticals is at least a warning, and nothing more
+//! than that until the criticals alone are enough.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::model::{HealthStatus, Schedule, Verdict};
 
-/// One check's belief about one instance.
+use super::schedule::Pace;
+
+/// What one check has made of one instance so far.
 #[derive(Debug, Clone)]
 pub struct Belief {
     status: HealthStatus,
-    /// Results in a row that disagree with `status`.
-    disagreeing: u32,
+    since: Instant,
+    last: Option<HealthStatus>,
+    rise: u32,
+    fall: u32,
+    passing: u32,
+    not_critical: u32,
+    not_passing: u32,
+    critical: u32,
+}
+
+/// Something else is believed from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flip {
+    pub from: HealthStatus,
+    /// What is believed now, with the reason that the deciding result gave.
+    pub verdict: Verdict,
 }
 
 impl Belief {
-    /// What is believed before the first result.
-    pub fn new(initial: HealthStatus) -> Self {
-        Self { status: initial, disagreeing: 0 }
+    /// Before the first result.
+    pub fn new(schedule: &Schedule, now: Instant) -> Self {
+        Self {
+            status: schedule.initial,
+            since: now,
+            last: None,
+            rise: schedule.rise.max(1),
+            fall: schedule.fall.max(1),
+            passing: 0,
+            not_critical: 0,
+            not_passing: 0,
+            critical: 0,
+        }
     }
 
     /// What is believed.
@@ -27,44 +55,67 @@ impl Belief {
         self.status
     }
 
-    /// Takes a result. Returns what is believed from now on, if that is something else.
-    pub fn observe(&mut self, result: Verdict, schedule: &Schedule) -> Option<Verdict> {
-        let (was_down, is_down) = (is_down(self.status), is_down(result.status));
-        if was_down == is_down {
-            self.disagreeing = 0;
-            let changes = result.status != self.status;
-            self.status = result.status;
-            return changes.then_some(result);
-        }
-        self.disagreeing += 1;
-        let needed = if was_down { schedule.rise } else { schedule.fall };
-        if self.disagreeing < needed {
+    /// Since when.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Other thresholds; what was seen so far counts against those.
+    pub fn reschedule(&mut self, schedule: &Schedule) {
+        self.rise = schedule.rise.max(1);
+        self.fall = schedule.fall.max(1);
+    }
+
+    /// Takes one result.
+    pub fn observe(&mut self, result: &Verdict, now: Instant) -> Option<Flip> {
+        self.count(result.status);
+        let to = self.target();
+        if to == self.status {
             return None;
         }
-        self.disagreeing = 0;
-        self.status = result.status;
-        Some(match needed {
-            1 => result,
-            _ => Verdict::new(result.status, format!("{} ({needed} in a row)", result.reason)),
-        })
-    }
-
-    /// How long to wait from the beginning of one look to the next. `fraction` is random, 0 to 1.
-    pub fn interval(&self, schedule: &Schedule, fraction: f32) -> Duration {
-        let interval = if self.disagreeing > 0 {
-            schedule.interval_changing
-        } else if is_down(self.status) {
-            schedule.interval_down
-        } else {
-            schedule.interval
+        let from = std::mem::replace(&mut self.status, to);
+        self.since = now;
+        // A run may end on a better or worse result than what it proves: then both are said.
+        let reason = match result.status == to {
+            true => result.reason.clone(),
+            false => format!("{} (last result: {})", result.reason, result.status),
         };
-        let jitter = schedule.jitter.clamp(0.0, 0.5);
-        interval.mul_f32(1.0 + jitter * (2.0 * fraction.clamp(0.0, 1.0) - 1.0))
+        Some(Flip { from, verdict: Verdict::new(to, reason) })
     }
-}
 
-fn is_down(status: HealthStatus) -> bool {
-    status == HealthStatus::Critical
+    /// How soon to look again.
+    pub fn pace(&self) -> Pace {
+        match self.last {
+            Some(last) if last != self.status => Pace::Changing,
+            _ if self.status == HealthStatus::Critical => Pace::Down,
+            _ => Pace::Steady,
+        }
+    }
+
+    fn count(&mut self, status: HealthStatus) {
+        self.last = Some(status);
+        let runs = [
+            (&mut self.passing, status == HealthStatus::Passing),
+            (&mut self.not_critical, status != HealthStatus::Critical),
+            (&mut self.not_passing, status != HealthStatus::Passing),
+            (&mut self.critical, status == HealthStatus::Critical),
+        ];
+        for (run, goes_on) in runs {
+            *run = if goes_on { run.saturating_add(1) } else { 0 };
+        }
+    }
+
+    fn target(&self) -> HealthStatus {
+        use HealthStatus::{Critical, Passing, Warning};
+        let risen = self.passing >= self.rise;
+        match self.status {
+            Passing | Warning if self.critical >= self.fall => Critical,
+            Passing if self.not_passing >= self.fall => Warning,
+            Warning | Critical if risen => Passing,
+            Critical if self.not_critical >= self.rise => Warning,
+            same => same,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -72,98 +123,101 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use HealthStatus::{Critical, Passing, Warning};
 
-    const CRITICAL: HealthStatus = HealthStatus::Critical;
-    const PASSING: HealthStatus = HealthStatus::Passing;
-    const WARNING: HealthStatus = HealthStatus::Warning;
-
-    fn verdict(status: HealthStatus) -> Verdict {
-        Verdict::new(status, "because")
+    fn schedule(rise: u32, fall: u32, initial: HealthStatus) -> Schedule {
+        Schedule { rise, fall, initial, ..Schedule::default() }
     }
 
-    fn schedule(rise: u32, fall: u32) -> Schedule {
-        Schedule { rise, fall, ..Schedule::default() }
-    }
-
-    #[test]
-    fn it_falls_and_rises_after_so_many_in_a_row() {
-        let schedule = schedule(2, 3);
-        let mut belief = Belief::new(PASSING);
-        let mut flips = Vec::new();
-        for status in [
-            CRITICAL, CRITICAL, PASSING, // not in a row
-            CRITICAL, CRITICAL, CRITICAL, // down
-            PASSING, CRITICAL, PASSING, WARNING, // up, and worth a look
-            PASSING,
-        ] {
-            let flip = belief.observe(verdict(status), &schedule);
-            flips.push(flip.map(|flip| flip.status));
-        }
-        let (down, up) = (Some(CRITICAL), Some(WARNING));
-        let expected = [None, None, None, None, None, down, None, None, None, up, Some(PASSING)];
-        assert_eq!(flips, expected);
+    /// What is believed after each of `results`.
+    fn check(schedule: &Schedule, results: &[HealthStatus], expected: &[HealthStatus]) {
+        let now = Instant::now();
+        let mut belief = Belief::new(schedule, now);
+        let believed: Vec<_> = results
+            .iter()
+            .map(|&status| {
+                belief.observe(&Verdict::new(status, "because"), now);
+                belief.status()
+            })
+            .collect();
+        assert_eq!(believed, expected, "{results:?}");
     }
 
     #[test]
-    fn the_reason_says_how_often() {
-        let mut belief = Belief::new(PASSING);
-        belief.observe(verdict(CRITICAL), &schedule(1, 2));
-        let flip = belief.observe(verdict(CRITICAL), &schedule(1, 2)).unwrap();
-        assert_eq!(flip.reason, "because (2 in a row)");
-        let flip = belief.observe(verdict(PASSING), &schedule(1, 2)).unwrap();
-        assert_eq!(flip.reason, "because");
+    fn it_takes_a_row_to_change_a_belief() {
+        let usual = schedule(2, 3, Passing);
+        check(&usual, &[Critical, Critical, Critical], &[Passing, Passing, Critical]);
+        let (p, c) = (Passing, Critical);
+        check(&usual, &[c, c, p, c, c], &[p, p, p, p, p]);
+        check(&schedule(2, 3, Critical), &[p, c, p, p], &[c, c, c, p]);
     }
 
     #[test]
-    fn intervals_follow_what_is_believed() {
-        let schedule = Schedule {
-            interval: Duration::from_secs(10),
-            interval_changing: Duration::from_secs(1),
-            interval_down: Duration::from_secs(30),
-            jitter: 0.1,
-            rise: 2,
-            fall: 2,
-            ..Schedule::default()
-        };
-        let mut belief = Belief::new(PASSING);
-        assert_eq!(belief.interval(&schedule, 0.5), Duration::from_secs(10));
-        assert_eq!(belief.interval(&schedule, 0.0), Duration::from_secs(9));
-        belief.observe(verdict(CRITICAL), &schedule);
-        assert_eq!(belief.interval(&schedule, 0.5), Duration::from_secs(1));
-        belief.observe(verdict(CRITICAL), &schedule);
-        assert_eq!(belief.interval(&schedule, 0.5), Duration::from_secs(30));
+    fn a_warning_is_a_status_of_its_own() {
+        let (p, w, c) = (Passing, Warning, Critical);
+        check(&schedule(2, 3, Passing), &[w, c, w], &[p, p, w]);
+        check(&schedule(2, 3, Passing), &[w, c, c, c], &[p, p, w, c]);
+        check(&schedule(2, 3, Critical), &[w, p, p], &[c, w, p]);
+        check(&schedule(2, 3, Warning), &[p, w, p, p], &[w, w, w, p]);
+    }
+
+    #[test]
+    fn a_flip_tells_why() {
+        let now = Instant::now();
+        let mut belief = Belief::new(&schedule(2, 1, Passing), now);
+        let flip = belief.observe(&Verdict::new(Critical, "status 503"), now).unwrap();
+        assert_eq!(flip, Flip { from: Passing, verdict: Verdict::new(Critical, "status 503") });
+        assert_eq!(belief.pace(), Pace::Down);
+        assert_eq!(belief.observe(&Verdict::new(Warning, "slow"), now), None);
+        assert_eq!(belief.pace(), Pace::Changing);
+    }
+
+    fn any_status() -> impl Strategy<Value = HealthStatus> {
+        prop_oneof![Just(Passing), Just(Warning), Just(Critical)]
     }
 
     proptest! {
-        /// It never flips to critical without `fall` bad results just before, nor back without `rise`
-        /// good ones.
         #[test]
-        fn no_flip_without_its_run(
-            results in prop::collection::vec(0..3usize, 0..200),
-            rise in 1..5u32,
-            fall in 1..5u32,
+        fn a_flip_is_always_earned(
+            results in prop::collection::vec(any_status(), 0..60),
+            rise in 1u32..5, fall in 1u32..5, initial in any_status(),
         ) {
-            let schedule = schedule(rise, fall);
-            let mut belief = Belief::new(PASSING);
-            let mut seen = Vec::new();
-            for result in results {
+            let now = Instant::now();
+            let mut belief = Belief::new(&schedule(rise, fall, initial), now);
+            for at in 0..results.len() {
                 let before = belief.status();
-                let status = HealthStatus::ALL[result];
-                seen.push(status);
-                let flip = belief.observe(verdict(status), &schedule);
-                let run = |bad: bool| {
-                    seen.iter().rev().take_while(|s| (**s == CRITICAL) == bad).count() as u32
+                let flip = belief.observe(&Verdict::new(results[at], "r"), now);
+                prop_assert_eq!(flip.is_some(), belief.status() != before);
+                let Some(flip) = flip else { continue };
+                prop_assert_eq!(flip.from, before);
+                prop_assert_eq!(flip.verdict.status, belief.status());
+                prop_assert!(!flip.verdict.reason.is_empty());
+                let worse = belief.status() > before;
+                let needed = if worse { fall } else { rise } as usize;
+                prop_assert!(at + 1 >= needed);
+                // Every result of the row that decided is on the side that was flipped to.
+                let row = &results[at + 1 - needed..=at];
+                let earned = match worse {
+                    true => row.iter().all(|&status| status >= belief.status()),
+                    false => row.iter().all(|&status| status <= belief.status()),
                 };
-                match (is_down(before), flip.map(|flip| is_down(flip.status))) {
-                    (false, Some(true)) => prop_assert!(run(true) >= fall),
-                    (true, Some(false)) => prop_assert!(run(false) >= rise),
-                    (true, Some(true)) => prop_assert!(false, "nothing changed"),
-                    (was_down, _) => {
-                        prop_assert!(was_down || run(true) < fall);
-                        prop_assert!(!was_down || run(false) < rise);
-                    }
-                }
+                prop_assert!(earned, "{:?} {:?}", row, flip);
             }
+        }
+
+        #[test]
+        fn a_steady_instance_is_believed_in_the_end(
+            results in prop::collection::vec(any_status(), 0..30),
+            rise in 1u32..5, fall in 1u32..5, last in any_status(),
+        ) {
+            let now = Instant::now();
+            let mut belief = Belief::new(&schedule(rise, fall, Passing), now);
+            let steady = std::iter::repeat_n(last, 10);
+            for status in results.into_iter().chain(steady) {
+                belief.observe(&Verdict::new(status, "r"), now);
+            }
+            prop_assert_eq!(belief.status(), last);
+            prop_assert_ne!(belief.pace(), Pace::Changing);
         }
     }
 }

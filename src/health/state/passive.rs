@@ -1,113 +1,178 @@
-//! What real traffic says of an instance: passive checking, the simplest form of outlier ejection.
+//! Passive health: what real traffic says of an instance, as outlier ejection has it in Envoy.
 //!
-//! A refused connection takes the instance out at once: nobody listens there. Other failures do after so
-//! many in a row. It comes back when its rest is over, when an active check finds it well, or when a
-//! request that went there all the same is answered; each rest is twice the last, up to
-//! [`LONGEST_REST`] times the first.
+//! A refused connection, or enough failures in a row, take it out for a rest. The rest doubles with each
+//! ejection, up to ten times the first, and is short again once the instance served for as long as the
+//! longest. A good active check ends a rest early.
 
 use std::time::{Duration, Instant};
 
-/// A rest is at most so many times the first one.
-const LONGEST_REST: u32 = 10;
+/// A rest is at most this many times the first.
+const MOST_RESTS: u32 = 10;
 
-/// The traffic's belief about one instance.
+/// When traffic takes an instance out, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassiveSettings {
+    /// Failures in a row.
+    pub failures: u32,
+    /// The first rest.
+    pub rest: Duration,
+}
+
+/// What traffic has said of one instance.
 #[derive(Debug, Clone, Default)]
 pub struct Passive {
     failures: u32,
-    /// It is out until then.
-    out_until: Option<Instant>,
-    /// Rests so far, without a success after the last.
-    rests: u32,
+    /// Ejections since it last did well for long.
+    ejections: u32,
+    /// Since when and until when it is out.
+    rest: Option<(Instant, Instant)>,
+    called_back: Option<Instant>,
 }
 
-/// What traffic came to believe.
+/// An instance is out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PassiveFlip {
-    /// Out, for this long if nothing calls it back.
-    Out {
-        rest: Duration,
-    },
-    Back,
+pub struct Ejection {
+    pub until: Instant,
+    /// Failures in a row that it took.
+    pub failures: u32,
 }
 
 impl Passive {
-    /// A try failed; `refused` = nobody listens there.
-    pub fn failed(
-        &mut self,
-        refused: bool,
-        limit: u32,
-        rest: Duration,
-        now: Instant,
-    ) -> Option<PassiveFlip> {
+    /// A connection was refused.
+    pub fn refused(&mut self, now: Instant, settings: &PassiveSettings) -> Option<Ejection> {
         self.failures = self.failures.saturating_add(1);
-        if self.out_until.is_some() || !(refused || self.failures >= limit) {
+        self.eject(now, settings)
+    }
+
+    /// A request failed otherwise.
+    pub fn failed(&mut self, now: Instant, settings: &PassiveSettings) -> Option<Ejection> {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < settings.failures { None } else { self.eject(now, settings) }
+    }
+
+    /// A request succeeded. Does not end a rest: it was sent before the rest began, or in panic.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// An active check was good. `true` = the instance is called back.
+    pub fn checked_good(&mut self, now: Instant) -> bool {
+        self.rest.is_some() && self.call_back(now)
+    }
+
+    /// The time is `now`. `true` = the rest is over, and the instance is called back.
+    pub fn tick(&mut self, now: Instant) -> bool {
+        self.rest.is_some_and(|(_, until)| until <= now) && self.call_back(now)
+    }
+
+    /// Until when it is out.
+    pub fn ejected_until(&self) -> Option<Instant> {
+        self.rest.map(|(_, until)| until)
+    }
+
+    /// Since when it is out.
+    pub fn ejected_since(&self) -> Option<Instant> {
+        self.rest.map(|(since, _)| since)
+    }
+
+    fn eject(&mut self, now: Instant, settings: &PassiveSettings) -> Option<Ejection> {
+        if self.rest.is_some() {
             return None;
         }
-        let times = 1u32.checked_shl(self.rests).unwrap_or(LONGEST_REST).min(LONGEST_REST);
-        let rest = rest * times;
-        self.rests = self.rests.saturating_add(1);
-        self.out_until = Some(now + rest);
-        Some(PassiveFlip::Out { rest })
+        let longest = settings.rest * MOST_RESTS;
+        if self.called_back.is_some_and(|at| now.saturating_duration_since(at) >= longest) {
+            self.ejections = 0;
+        }
+        let times = 1u32.checked_shl(self.ejections).unwrap_or(MOST_RESTS).min(MOST_RESTS);
+        self.ejections = (self.ejections + 1).min(MOST_RESTS);
+        let until = now + settings.rest * times;
+        self.rest = Some((now, until));
+        Some(Ejection { until, failures: self.failures })
     }
 
-    /// A try went well.
-    pub fn succeeded(&mut self) -> Option<PassiveFlip> {
-        self.rests = 0;
-        self.call_back()
-    }
-
-    /// An active check found it well, while traffic kept it out.
-    pub fn call_back(&mut self) -> Option<PassiveFlip> {
+    fn call_back(&mut self, now: Instant) -> bool {
+        self.rest = None;
+        self.called_back = Some(now);
         self.failures = 0;
-        self.out_until.take().map(|_| PassiveFlip::Back)
-    }
-
-    /// Ends a rest that is over.
-    pub fn rested(&mut self, now: Instant) -> Option<PassiveFlip> {
-        self.out_until.filter(|until| *until <= now)?;
-        self.call_back()
-    }
-
-    /// When its rest is over, if it is out.
-    pub fn out_until(&self) -> Option<Instant> {
-        self.out_until
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    const REST: Duration = Duration::from_secs(10);
+    const SETTINGS: PassiveSettings =
+        PassiveSettings { failures: 3, rest: Duration::from_secs(10) };
 
     #[test]
-    fn a_refusal_takes_it_out_at_once_and_failures_in_a_row_do() {
+    fn failures_count_in_a_row_and_a_refusal_at_once() {
         let now = Instant::now();
         let mut passive = Passive::default();
-        assert_eq!(passive.failed(true, 5, REST, now), Some(PassiveFlip::Out { rest: REST }));
-        assert_eq!(passive.failed(true, 5, REST, now), None, "it is out already");
-
-        let mut passive = Passive::default();
-        assert_eq!(passive.failed(false, 2, REST, now), None);
-        assert_eq!(passive.succeeded(), None);
-        assert_eq!(passive.failed(false, 2, REST, now), None, "not in a row");
-        assert_eq!(passive.failed(false, 2, REST, now), Some(PassiveFlip::Out { rest: REST }));
+        assert_eq!(passive.failed(now, &SETTINGS), None);
+        assert_eq!(passive.failed(now, &SETTINGS), None);
+        passive.succeeded();
+        assert_eq!(passive.failed(now, &SETTINGS), None);
+        let until = now + SETTINGS.rest;
+        assert_eq!(passive.refused(now, &SETTINGS), Some(Ejection { until, failures: 2 }));
+        assert_eq!(passive.refused(now, &SETTINGS), None, "out already");
     }
 
     #[test]
-    fn it_rests_longer_each_time_until_it_does_well() {
+    fn rests_double_up_to_ten_times_and_are_forgiven() {
         let mut now = Instant::now();
         let mut passive = Passive::default();
-        for times in [1, 2, 4, 8, 10, 10] {
-            let out = passive.failed(true, 5, REST, now);
-            assert_eq!(out, Some(PassiveFlip::Out { rest: REST * times }));
-            assert_eq!(passive.rested(now), None, "not yet");
-            now += REST * times;
-            assert_eq!(passive.rested(now), Some(PassiveFlip::Back));
+        let mut rest = |passive: &mut Passive, pause: u64| {
+            now += Duration::from_secs(pause);
+            let until = passive.refused(now, &SETTINGS).unwrap().until;
+            let rest = (until - now).as_secs();
+            assert!(!passive.tick(until - Duration::from_millis(1)));
+            assert!(passive.tick(until));
+            now = until;
+            rest
+        };
+        let rests: Vec<_> = (0..6).map(|_| rest(&mut passive, 1)).collect();
+        assert_eq!(rests, [10, 20, 40, 80, 100, 100]);
+        assert_eq!(rest(&mut passive, 99), 100);
+        assert_eq!(rest(&mut passive, 100), 10);
+    }
+
+    #[test]
+    fn a_good_check_calls_it_back() {
+        let now = Instant::now();
+        let mut passive = Passive::default();
+        assert!(!passive.checked_good(now), "it was not out");
+        passive.refused(now, &SETTINGS);
+        assert!(passive.checked_good(now));
+        assert_eq!(passive.ejected_until(), None);
+        assert_eq!(passive.failed(now, &SETTINGS), None, "it begins anew");
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_never_out_for_longer_than_the_longest_rest(
+            steps in prop::collection::vec((0u8..5, 0u64..30_000), 0..200),
+        ) {
+            let mut now = Instant::now();
+            let mut passive = Passive::default();
+            for (what, after_ms) in steps {
+                now += Duration::from_millis(after_ms);
+                let was_out = passive.ejected_until().is_some();
+                match what {
+                    0 => prop_assert_eq!(passive.refused(now, &SETTINGS).is_some(), !was_out),
+                    1 => drop(passive.failed(now, &SETTINGS)),
+                    2 => passive.succeeded(),
+                    3 => prop_assert_eq!(passive.checked_good(now), was_out),
+                    _ => drop(passive.tick(now)),
+                }
+                if let Some(until) = passive.ejected_until() {
+                    prop_assert!(until <= now + SETTINGS.rest * MOST_RESTS);
+                }
+            }
+            passive.tick(now + SETTINGS.rest * MOST_RESTS);
+            prop_assert!(passive.ejected_until().is_none());
         }
-        passive.succeeded();
-        assert_eq!(passive.failed(true, 5, REST, now), Some(PassiveFlip::Out { rest: REST }));
-        assert_eq!(passive.call_back(), Some(PassiveFlip::Back), "an active check is good");
-        assert_eq!(passive.out_until(), None);
     }
 }

@@ -38,7 +38,6 @@ pub(super) struct Families {
     pub last_reload_seconds: Gauge,
     pub access_log_dropped: IntCounter,
     pub slow_clients: IntCounter,
-    pub traffic_reports_dropped: IntCounter,
 }
 
 /// Registers a family. Its name and labels are constants, so it cannot fail.
@@ -202,13 +201,6 @@ impl Families {
                 IntCounter::new(
                     "proconsul_access_log_lines_dropped_total",
                     "Access-log lines that were dropped because the writer was behind.",
-                ),
-            ),
-            traffic_reports_dropped: add(
-                registry,
-                IntCounter::new(
-                    "proconsul_health_traffic_reports_dropped_total",
-                    "Failures of real requests that the health loop did not hear of, as too many waited.",
                 ),
             ),
             slow_clients: add(

@@ -122,11 +122,6 @@ impl Metrics {
         self.families.slow_clients.clone()
     }
 
-    /// Counts failures of real requests that the health loop did not hear of.
-    pub fn traffic_reports_dropped(&self) -> prometheus::IntCounter {
-        self.families.traffic_reports_dropped.clone()
-    }
-
     /// Requests that are being served right now, over all routes.
     pub fn requests_in_flight(&self) -> i64 {
         let families = prometheus::core::Collector::collect(&self.families.in_flight);
