@@ -94,11 +94,12 @@ async fn what_somebody_else_changed_meanwhile_is_not_overwritten() {
     let first = register(&registry, record("web", "a", 80)).await.instance.unwrap();
     registry.observe(vec![observed("web", "a", HealthStatus::Warning, "slow")]).await;
     until(&registry, "web", |s| s.index_of(&service("web")) > first.index).await;
-    let seen = first.index;
+    let seen = instance(&registry, "web", "a").unwrap().index;
+    assert!(seen > first.index);
+    let same = Change::SetDuty(service("web"), id("a"), Duty::Active);
+    apply_if(&registry, same, Some(first.index)).await.expect("a health flip is no change of it");
     let update = Change::Register(record("web", "a", 81));
-    apply_if(&registry, update, Some(seen))
-        .await
-        .expect("a health flip is no change of the record");
+    apply_if(&registry, update, Some(seen)).await.expect("nothing changed since it was seen");
     let late = apply_if(&registry, Change::Register(record("web", "a", 82)), Some(seen)).await;
     assert!(matches!(late, Err(RegistryError::Conflict { expected, .. }) if expected == seen));
     let create = apply_if(&registry, Change::Register(record("web", "a", 82)), Some(0)).await;

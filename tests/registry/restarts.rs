@@ -81,6 +81,15 @@ async fn events_outlive_a_process_that_ends_in_order_and_draining_goes_on() {
     until(&registry, "web", |s| s.services.is_empty()).await;
 }
 
+#[tokio::test]
+async fn indexes_begin_at_the_time_so_that_what_no_store_knows_of_is_below() {
+    let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+    let registry = registry().await;
+    let millisecond = 1000;
+    assert!(registry.snapshot().index + millisecond >= before);
+    assert!(registry.snapshot().index < 1 << 53, "JSON's numbers hold it");
+}
+
 /// A store that keeps nothing while it is told to fail.
 #[derive(Default)]
 struct Failing {
