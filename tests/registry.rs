@@ -6,6 +6,8 @@ mod bench;
 mod changes;
 #[path = "registry/reloads.rs"]
 mod reloads;
+#[path = "registry/restarts.rs"]
+mod restarts;
 #[path = "registry/silence.rs"]
 mod silence;
 #[path = "registry/watching.rs"]

@@ -171,7 +171,7 @@ fn believed(service: &config::Service, instance: Option<&Instance>) -> HealthSta
     let unbegun = service
         .checks
         .iter()
-        .filter(|check| known.is_none_or(|health| !health.checks.contains_key(&check.name)))
+        .filter(|check| known.is_none_or(|health| health.checks.get(&check.name).is_none()))
         .map(|check| check.schedule.initial);
     let said = known.map_or(HealthStatus::Passing, |health| health.status);
     unbegun.max().map_or(said, |unbegun| unbegun.max(said))

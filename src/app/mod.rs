@@ -15,6 +15,7 @@ mod control;
 mod drain;
 mod members;
 mod names;
+mod open_files;
 mod registry;
 mod reloader;
 mod rotation;

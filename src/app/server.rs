@@ -20,6 +20,7 @@ use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
 use super::drain;
+use super::open_files;
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
@@ -90,6 +91,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
 
     let api = ApiSettings::new(&config)
         .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
+    open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
     let shared = Arc::new(Shared {

@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(log.after(9, 5), Err(11));
         assert_eq!(indexes(log.after(10, 2).unwrap()), [11, 12]);
         assert_eq!(indexes(log.after(0, 1).unwrap()), [11], "0 asks for all that is kept");
-        assert_eq!(indexes(log.after(13, 5).unwrap()), [0u64; 0]);
+        assert!(log.after(13, 5).unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -2,9 +2,9 @@
 //!
 //! Pure. Knows no check but the registry's own, `ttl`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use super::outcomes::Outcomes;
 use super::snapshot::{CheckOutcome, Health};
 use crate::model::{CheckName, HealthStatus, UnixMillis, Verdict};
 
@@ -32,7 +32,7 @@ impl Health {
             status: HealthStatus::Passing,
             reason: NO_REASON.clone(),
             since: now,
-            checks: BTreeMap::new(),
+            checks: Outcomes::default(),
         }
     }
 
@@ -52,19 +52,15 @@ impl Health {
         if unchanged {
             return None;
         }
-        let mut checks = self.checks.clone();
-        match verdict {
-            Some(verdict) => {
-                let since = old.filter(|old| old.status == verdict.status).map_or(now, |o| o.since);
-                let reason = match verdict.reason.as_str() {
-                    "" => NO_REASON.clone(),
-                    reason => reason.into(),
-                };
-                let outcome = CheckOutcome { status: verdict.status, reason, since };
-                checks.insert(check.clone(), outcome);
-            }
-            None => _ = checks.remove(check),
-        }
+        let outcome = verdict.map(|verdict| CheckOutcome {
+            status: verdict.status,
+            reason: match verdict.reason.as_str() {
+                "" => NO_REASON.clone(),
+                reason => reason.into(),
+            },
+            since: old.filter(|old| old.status == verdict.status).map_or(now, |old| old.since),
+        });
+        let checks = self.checks.with(check, outcome);
         let health = self.judged_by(checks, now);
         let to = verdict.map_or(HealthStatus::Passing, |verdict| verdict.status);
         let flip = (from != to).then(|| Flip {
@@ -81,8 +77,9 @@ impl Health {
     }
 
     /// The worst of `checks`; among equals the first by name speaks.
-    fn judged_by(&self, checks: BTreeMap<CheckName, CheckOutcome>, now: UnixMillis) -> Self {
-        let worst = checks.values().rev().max_by_key(|outcome| outcome.status);
+    fn judged_by(&self, checks: Outcomes, now: UnixMillis) -> Self {
+        let worst = checks.iter().map(|(_, outcome)| outcome).rev();
+        let worst = worst.max_by_key(|outcome| outcome.status);
         let (status, reason) = worst.map_or_else(
             || (HealthStatus::Passing, NO_REASON.clone()),
             |outcome| (outcome.status, outcome.reason.clone()),

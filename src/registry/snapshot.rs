@@ -1,15 +1,14 @@
 //! The registry at one moment: one value that never changes. A later one shares what stayed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::outcomes::Outcomes;
 use super::removed::Removed;
 use super::vitals::Vitals;
 use crate::model::{
-    CheckName, Duty, HealthStatus, InstanceId, InstanceRecord, Origin, ServiceKey, ServiceRecord,
-    UnixMillis,
+    Duty, HealthStatus, InstanceId, InstanceRecord, Origin, ServiceKey, ServiceRecord, UnixMillis,
 };
 
 /// Counts changes: a later state has a larger one, over restarts too.
@@ -90,7 +89,7 @@ pub struct Health {
     pub reason: Arc<str>,
     /// Since when it has this status.
     pub since: UnixMillis,
-    pub checks: BTreeMap<CheckName, CheckOutcome>,
+    pub checks: Outcomes,
 }
 
 /// What one check says.

@@ -45,6 +45,13 @@ pub(super) enum Delta {
     Unsubscribe(String),
 }
 
+impl Delta {
+    /// Whether it is about an instance.
+    pub(super) fn is_of_instance(&self) -> bool {
+        matches!(self, Delta::Put(_) | Delta::SetDuty(..) | Delta::Remove(..))
+    }
+}
+
 /// An instance as it is to be. What is known of its health stays.
 #[derive(Debug, Clone)]
 pub(super) struct PutInstance {
@@ -187,7 +194,7 @@ impl State {
 
 /// An instance with a time-to-live has the check `ttl`, which passes at first; others have none.
 fn with_ttl(health: Health, wanted: bool, now: UnixMillis) -> Health {
-    if wanted == health.checks.contains_key(&*TTL_CHECK) {
+    if wanted == health.checks.get(&*TTL_CHECK).is_some() {
         return health;
     }
     let verdict = wanted.then(|| Verdict::new(HealthStatus::Passing, ""));

@@ -168,6 +168,24 @@ async fn the_same_component_goes_on_and_another_takes_its_place() {
 }
 
 #[tokio::test]
+async fn what_a_command_line_has_is_there_and_empty() {
+    let module = r#"(import "wasi:cli/environment@0.2.12" "get-environment" (func $variables (param i32)))
+(import "wasi:cli/environment@0.2.12" "get-arguments" (func $arguments (param i32)))
+(import "wasi:filesystem/preopens@0.2.12" "get-directories" (func $folders (param i32)))"#;
+    let count = |list| format!("(call ${list} (i32.const 64)) (i32.load (i32.const 68))");
+    let [variables, arguments, folders] = ["variables", "arguments", "folders"].map(count);
+    let check = format!(
+        "{variables} {arguments} {folders} i32.add i32.add local.set $i
+         (if (local.get $i) (then unreachable))"
+    );
+    let bench = Bench::new();
+    let more_wit = "import wasi:cli/environment@0.2.12; import wasi:filesystem/preopens@0.2.12;";
+    let checker = Checker { module, check: check.leak(), more_wit, ..Checker::default() };
+    let checker = bench.load(&checker).unwrap();
+    assert_eq!(words(checker.check(&target(free_address()), LONG).await), "passing");
+}
+
+#[tokio::test]
 async fn one_kind_of_plugin_is_not_taken_for_another() {
     let bench = Bench::new();
     let refusal = bench.shipped("round-robin", "{}").err().expect("refused").to_string();

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use proconsul::model::PluginSource;
 use proconsul::plugin::health_check::HealthChecker;
 
-use super::fixture::{Bench, LONG, target, target_named, words};
+use super::fixture::{Bench, LONG, shipped, target, target_named, words};
 use super::servers::Server;
-use crate::mesh::{eventually, free_address};
+use crate::mesh::tls::Certificate;
+use crate::mesh::{Upstream, eventually, free_address, upstream};
 
 async fn verdict(checker: &HealthChecker, address: SocketAddr) -> String {
     words(checker.check(&target(address), LONG).await)
@@ -49,6 +51,39 @@ async fn http_json_speaks_to_the_vetted_address_of_a_name() {
     let named = target_named("web.test", server.address);
     assert_eq!(words(checker.check(&named, LONG).await), "passing");
     assert_eq!(bench.resolver.asked.load(Ordering::SeqCst), 0, "no second answer can count");
+}
+
+#[tokio::test]
+async fn http_json_by_tls_believes_the_systems_authorities_alone() {
+    let ip = free_address().ip().to_string();
+    let certificate = Certificate::of(&ip);
+    let server = Upstream::serve(Some(certificate.acceptor(&["http/1.1"])), |_| async {
+        hyper::Response::new(upstream::body("{}"))
+    })
+    .await;
+    assert_eq!(server.address.ip().to_string(), ip);
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, &certificate.pem).unwrap();
+    // Authorities are the process's, so each of these is a process of its own.
+    let check = async |trusting: bool| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_proconsul"));
+        let plugin = match shipped("http-json", "{}").source {
+            PluginSource::File(path) => path.display().to_string(),
+            PluginSource::BuiltIn(name) => name,
+        };
+        let against = server.address.to_string();
+        command.args(["plugin", "test", &plugin, "--against", &against, "--config", "tls = true"]);
+        if trusting {
+            command.env("SSL_CERT_FILE", &authority);
+        }
+        let output = command.output().await.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = check(true).await;
+    assert!(code == Some(0) && said.starts_with("passing"), "{said}");
+    let (code, said) = check(false).await;
+    assert!(code == Some(1) && said.starts_with("critical: /health: "), "{said}");
 }
 
 #[tokio::test]

@@ -316,14 +316,6 @@ async fn what_is_not_changed_forgets_nothing() {
     assert!(latency > 0 && endpoint(&status, "web", at)["latency_us"].as_u64().unwrap() > 0);
     assert_eq!(answered_by(&mesh).await, in_order[at + 1], "round-robin goes on where it was");
 
-    // An endpoint that takes no requests for a while, the only one of its service.
-    let slow_with = |weight| format!("address = \"{slow}\", weight = {weight}");
-    mesh.edit_and_wait(&format!("address = \"{slow}\""), &slow_with(0)).await;
-    assert_eq!(endpoint(&mesh.status().await, "slow", 0), serde_json::Value::Null);
-    mesh.edit_and_wait("path = \"/slow\"", "path = \"/slow\", name = \"other\"").await;
-    mesh.edit_and_wait(&slow_with(0), &slow_with(1)).await;
-    assert_eq!(endpoint(&mesh.status().await, "slow", 0)["requests_in_flight"], 1);
-
     // The service itself: its strategy and endpoints stay.
     mesh.edit_and_wait(
         "services.slow.endpoints",

@@ -1,6 +1,7 @@
 //! The measurements, one a file, in the order of the table.
 
 mod callgrind;
+mod checks;
 mod cpu;
 mod hostile;
 mod killed;
@@ -53,5 +54,6 @@ pub const ALL: &[Measurement] = &[
     Measurement { name: "services", what: "CPU a request beside many", run: services::run },
     Measurement { name: "registry", what: "the registry over its API", run: registry::run },
     Measurement { name: "killed", what: "kills while registering", run: killed::run },
+    Measurement { name: "checks", what: "health checks of many instances", run: checks::run },
     Measurement { name: "latency", what: "latency at a fixed rate", run: latency::run },
 ];

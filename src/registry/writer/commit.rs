@@ -83,7 +83,7 @@ impl Writer {
         let mut decided = Vec::new();
         let mut writes = Vec::new();
         for (key, why) in self.due_removals() {
-            let Some(plan) = self.plan_removal(&working, &key, why) else { continue };
+            let Some(plan) = self.plan_removal(&working, &key, why, now) else { continue };
             let author = Author { who: "registry".to_owned(), from: String::new() };
             self.stage(&plan, &author, &mut working, &mut writes, now);
             decided.push(Decided { plan: Ok(plan), reply: None });
@@ -125,11 +125,17 @@ impl Writer {
     }
 
     /// `None` if there is no reason any more.
-    fn plan_removal(&self, working: &State, key: &Key, why: Removal) -> Option<Plan> {
+    fn plan_removal(
+        &self,
+        working: &State,
+        key: &Key,
+        why: Removal,
+        now: UnixMillis,
+    ) -> Option<Plan> {
         let instance = working.snapshot.instance(&key.0, &key.1)?;
         let holds = match why {
             Removal::Drained => instance.duty == Duty::Draining,
-            Removal::Lapsed => self.lapses.is_expired(key),
+            Removal::Lapsed => self.lapses.is_expired(key, now),
             Removal::Replaced | Removal::Unlisted => true,
         };
         let is_ours = instance.origin == Origin::Registration;
@@ -198,7 +204,7 @@ impl Writer {
             created: plan.created,
             instance: instance.and_then(|(id, view)| view.instances.get(id).cloned()),
             service,
-            instances: plan.steps.len(),
+            instances: plan.steps.iter().filter(|step| step.delta.is_of_instance()).count(),
         }
     }
 

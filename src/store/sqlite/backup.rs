@@ -9,7 +9,7 @@ use sqlx::SqlitePool;
 
 use super::failed;
 use super::lock::beside;
-use super::open::owners_file;
+use super::open::{folder_of, owners_file};
 use crate::store::StoreError;
 
 /// The copy has this after its name until it is whole.
@@ -41,10 +41,7 @@ pub(super) async fn write(pool: &SqlitePool, to: &Path) -> Result<(), StoreError
 pub(super) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
     File::open(from)?.sync_all()?;
     fs::rename(from, to)?;
-    match to.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
+    File::open(folder_of(to))?.sync_all()
 }
 
 pub(super) fn unusable(place: &Path, error: &io::Error) -> StoreError {

@@ -4,6 +4,7 @@
 //! the process and the machine's power. One process at a time: a lock beside the file says so.
 
 mod backup;
+mod checkpoint;
 mod lock;
 mod open;
 mod read;
@@ -21,6 +22,7 @@ use sqlx::SqlitePool;
 pub use restore::{Contents, restore};
 
 use super::{AuditFilter, AuditRecord, Ground, Store, StoreError, Write};
+use checkpoint::Checkpoints;
 use lock::Lock;
 
 /// A store in one file.
@@ -28,6 +30,7 @@ use lock::Lock;
 pub struct Sqlite {
     place: PathBuf,
     pool: SqlitePool,
+    checkpoints: Checkpoints,
     /// Held until this is closed: nobody else writes here.
     lock: Mutex<Option<Lock>>,
 }
@@ -40,7 +43,8 @@ impl Sqlite {
         let lock = Lock::take(place, patience).await?;
         let pool = open::pool(place).await?;
         schema::migrate(&pool, place).await?;
-        Ok(Self { place: place.to_owned(), pool, lock: Mutex::new(Some(lock)) })
+        let lock = Mutex::new(Some(lock));
+        Ok(Self { place: place.to_owned(), pool, checkpoints: Checkpoints::default(), lock })
     }
 
     /// What the file holds, whoever has it; nothing if it is not there.
@@ -62,7 +66,9 @@ impl Store for Sqlite {
     }
 
     async fn commit(&self, batch: &[Write]) -> Result<(), StoreError> {
-        write::batch(&self.pool, &self.place, batch).await
+        write::batch(&self.pool, &self.place, batch).await?;
+        self.checkpoints.after_commit(&self.pool, batch.len());
+        Ok(())
     }
 
     async fn audit(

@@ -196,6 +196,15 @@ mod tests {
     }
 
     #[test]
+    fn the_registry_counts_in_families_that_are_there_from_the_start() {
+        let metrics = Metrics::new();
+        metrics.service_registry().lapses.inc();
+        let text = metrics.render();
+        assert!(text.contains("proconsul_registry_ttl_lapses_total 1"), "{text}");
+        assert!(text.contains("proconsul_registry_self_preserving 0"), "{text}");
+    }
+
+    #[test]
     fn a_refused_reload_is_visible() {
         let metrics = Metrics::new();
         metrics.reload_succeeded(1.5);

@@ -88,7 +88,7 @@ async fn send(
     }
     let addresses = permit.find(&host, port).await.map_err(|no_way| match no_way {
         NoWay::Denied => Error::HttpRequestDenied,
-        NoWay::Unresolved(_) => Error::DnsError { rcode: None, info_code: None },
+        NoWay::Unresolved(why) => Error::DnsError { rcode: Some(why), info_code: None },
     })?;
     let connecting = async {
         let stream = connect(&addresses).await?;
