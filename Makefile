@@ -24,6 +24,7 @@ ifeq ($(NEXTEST),yes)
 else
 	PROCONSUL_PLUGIN_DIR=$(FRESH) $(CARGO) test --workspace
 endif
+	scripts/try-api $${CARGO_TARGET_DIR:-target}/debug/proconsul target/schemathesis
 
 bench: build-deps bench-deps
 	$(CARGO) bench --bench table

@@ -12,4 +12,4 @@ pub(super) use decode::decode_value;
 pub(super) use limits::*;
 pub(super) use mistakes::{At, Mistakes};
 pub(super) use names::{GroupPath, InstancePath, ServicePath, service_key};
-pub(super) use query::{Query, Several, from_text};
+pub(super) use query::{Query, Several, from_text, index_from_text};

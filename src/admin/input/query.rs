@@ -16,6 +16,9 @@ use crate::admin::problem::Problem;
 /// More parameters than any request needs.
 const MAX_PARAMETERS: usize = 64;
 
+/// The largest whole number that every JSON parser reads exactly.
+const MAX_INDEX: u64 = (1 << 53) - 1;
+
 /// The query, decoded as far as it can be, and the mistakes that it has so far: converting it may find more.
 pub struct Query<T>(pub T, pub Mistakes);
 
@@ -49,6 +52,16 @@ where
 {
     let text = String::deserialize(deserializer)?;
     text.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// For `deserialize_with`: an index, which every JSON parser reads exactly.
+pub fn index_from_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let index = text.parse().ok().filter(|index| *index <= MAX_INDEX);
+    let expected = || D::Error::custom(format!("is no index; allowed are 0 to {MAX_INDEX}"));
+    index.map(Some).ok_or_else(expected)
 }
 
 /// One or several of a parameter.

@@ -35,6 +35,7 @@ async fn every_mistake_of_a_body_is_named() {
                 "/checks/0/http/body_matches",
                 "/checks/0/http/method",
                 "/checks/0/http/path",
+                "/checks/0/http/port",
                 "/checks/0/http/statuses/1",
                 "/checks/0/jitter",
                 "/checks/0/name",

@@ -82,7 +82,7 @@ async fn a_place_is_given_back_when_a_watcher_leaves() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("retry-after"), "5");
     drop(one);
-    let _stream = api.stream(WATCH, &[]).await;
+    drop(api.stream(WATCH, &[]).await);
 }
 
 #[tokio::test(start_paused = true)]

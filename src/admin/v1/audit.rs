@@ -11,7 +11,7 @@ use super::Api;
 use super::cursor::page_size;
 use super::words::{moment, rfc3339};
 use crate::admin::auth::Administrator;
-use crate::admin::input::{At, Query, from_text};
+use crate::admin::input::{At, Query, from_text, index_from_text};
 use crate::admin::problem::Problem;
 use crate::store::{AuditFilter, AuditRecord};
 
@@ -68,8 +68,8 @@ pub(super) struct Wanted {
     #[param(format = DateTime)]
     since: Option<String>,
     /// `next` of the page before.
-    #[param(value_type = Option<u64>)]
-    #[serde(deserialize_with = "from_text")]
+    #[param(value_type = Option<u64>, maximum = 9007199254740991u64)]
+    #[serde(deserialize_with = "index_from_text")]
     before: Option<u64>,
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     #[serde(deserialize_with = "from_text")]

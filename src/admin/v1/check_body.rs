@@ -28,6 +28,8 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 const MAX_STREAK: u32 = 100;
 /// Share of an interval.
 const MAX_JITTER: f32 = 0.5;
+/// What a check over HTTP takes for well, if nobody says otherwise.
+const GOOD_STATUSES: (u16, u16) = (200, 299);
 /// Above this share a resource is scarce, if nobody says otherwise.
 const SCARCE: f32 = 0.9;
 
@@ -278,9 +280,9 @@ fn http_kind(body: HttpBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Che
         .iter()
         .enumerate()
         .map(|(index, text)| mistakes.take(&at.key("statuses").index(index), statuses(text)));
-    let mut statuses = statuses.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()?;
-    if statuses.is_empty() {
-        statuses.push((200, 299));
+    let mut statuses = statuses.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>();
+    if statuses.as_ref().is_some_and(Vec::is_empty) {
+        statuses = Some(vec![GOOD_STATUSES]);
     }
     if let Some(pattern) = &body.body_matches {
         let compiled = RegexBuilder::new(pattern).size_limit(MAX_REGEX_BYTES).build();
@@ -292,15 +294,16 @@ fn http_kind(body: HttpBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Che
         mistakes
             .add(&at.key("body_contains"), format!("has more than {MAX_CHECK_TEXT_BYTES} bytes"));
     }
+    let own_port = port(body.port, at, mistakes);
     Some(CheckKind::Http(HttpCheck {
         method: method?.to_string(),
         path,
         host: body.host,
         headers: body.headers.into_iter().collect(),
-        statuses,
+        statuses: statuses?,
         body_contains: contains,
         body_matches: body.body_matches,
-        port: port(body.port, at, mistakes)?,
+        port: own_port?,
         tls: body.tls.map(tls),
         degraded_above: body.degraded_above.map(|time| time.0),
     }))
@@ -333,9 +336,11 @@ fn tcp_kind(body: TcpBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Check
 
 fn grpc_kind(body: GrpcBody, at: &At<'_>, mistakes: &mut Mistakes) -> Option<CheckKind> {
     let GrpcBody { service, port: own, tls: written, degraded_above } = body;
+    let service = text(service, MAX_CHECK_TEXT_BYTES, &at.key("service"), mistakes);
+    let own_port = port(own, at, mistakes);
     Some(CheckKind::Grpc(GrpcCheck {
-        service: text(service, MAX_CHECK_TEXT_BYTES, &at.key("service"), mistakes)?,
-        port: port(own, at, mistakes)?,
+        service: service?,
+        port: own_port?,
         tls: written.map(tls),
         degraded_above: degraded_above.map(|time| time.0),
     }))

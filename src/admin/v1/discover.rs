@@ -18,7 +18,7 @@ use super::watch::seat;
 use super::{Api, INDEX, now};
 use crate::admin::auth::Viewer;
 use crate::admin::conditions::unless_known;
-use crate::admin::input::{At, Query, ServicePath, from_text};
+use crate::admin::input::{At, Query, ServicePath, from_text, index_from_text};
 use crate::admin::problem::Problem;
 use crate::config::Time;
 use crate::model::InstanceId;
@@ -34,8 +34,8 @@ pub(super) struct How {
     #[serde(deserialize_with = "from_text")]
     vitals: Option<bool>,
     /// Wait until the service has an index above this.
-    #[param(value_type = Option<u64>)]
-    #[serde(deserialize_with = "from_text")]
+    #[param(value_type = Option<u64>, maximum = 9007199254740991u64)]
+    #[serde(deserialize_with = "index_from_text")]
     index: Option<u64>,
     /// But not longer than this, somewhat varied; `60s` if absent, at most `10m`.
     #[param(value_type = Option<String>, pattern = "^([0-9]{1,9}(us|ms|s|m|h))+$")]
@@ -61,7 +61,7 @@ pub(super) struct Wanted {
     eligible: Option<bool>,
     #[serde(deserialize_with = "from_text")]
     vitals: Option<bool>,
-    #[serde(deserialize_with = "from_text")]
+    #[serde(deserialize_with = "index_from_text")]
     index: Option<u64>,
     wait: Option<Time>,
     after: Option<String>,

@@ -20,7 +20,7 @@ use super::watch::{HEART_BEAT, last_event_id, seat, sse};
 use super::words::rfc3339;
 use super::{Api, INDEX};
 use crate::admin::auth::Viewer;
-use crate::admin::input::{At, Mistakes, Query, from_text};
+use crate::admin::input::{At, Mistakes, Query, from_text, index_from_text};
 use crate::admin::problem::Problem;
 use crate::config::Time;
 use crate::registry::{EventKind, Index};
@@ -76,8 +76,8 @@ pub(super) struct Wanted {
     instance: Option<String>,
     kind: Option<String>,
     /// After the event with this index; absent = the newest.
-    #[param(value_type = Option<u64>)]
-    #[serde(deserialize_with = "from_text")]
+    #[param(value_type = Option<u64>, maximum = 9007199254740991u64)]
+    #[serde(deserialize_with = "index_from_text")]
     since: Option<u64>,
     /// Wait so long for an event after `since`, if there is none yet.
     #[param(value_type = Option<String>, pattern = "^([0-9]{1,9}(us|ms|s|m|h))+$")]

@@ -161,7 +161,7 @@ pub(super) async fn compatible(
     tag = "versions",
     params(super::openapi::OfService, super::openapi::InNamespace, super::openapi::OnCondition),
     request_body = DeprecationBody,
-    responses((status = 200, body = ServiceView))
+    responses((status = 200, body = ServiceView), (status = 201, body = ServiceView))
 )]
 pub(super) async fn deprecate(
     State(api): State<Api>,
