@@ -65,6 +65,7 @@ fn sources() -> Vec<Source> {
         }
     }
     sources.retain(|source| !source.module.contains("template")); // plugins-to-be, not ours
+    sources.retain(|source| !source.module.ends_with("::tests")); // a folder's tests, `#[cfg(test)]` there
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources
 }
