@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use proconsul::config;
-use proconsul::health::{self, Plan};
+use proconsul::health::state::PassiveSettings;
+use proconsul::health::{self, Plan, TRAFFIC_CHECK, Traffic, TrafficInbox, TrafficReport};
 use proconsul::model::{
     Check, CheckKind, CheckName, HealthStatus, HttpCheck, InstanceId, InstanceRecord, Schedule,
     ServiceKey, ServiceName, Weight,
@@ -24,6 +25,9 @@ use tokio::sync::watch;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Of which the latency is measured, one after the other.
+const FLIPS: usize = 200;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -57,12 +61,13 @@ async fn measure(size: &Size) -> Result<()> {
     registry.configure(instances.collect::<Result<_>>()?).await;
     let plan = Plan {
         by_service: [(service.clone(), vec![Arc::new(check()?)])].into(),
+        passive_default: Some(PassiveSettings { failures: 5, rest: INTERVAL }),
         max_concurrent: config::Health::default().max_concurrent,
         ..Plan::default()
     };
     let metrics = Metrics::new();
     let (_plan, plans) = watch::channel(Arc::new(plan));
-    let (_loop, _inbox) = health::start(registry.clone(), plans, metrics.health())?;
+    let (_loop, inbox) = health::start(registry.clone(), plans, metrics.health())?;
 
     // Until each was asked twice, and its connection stands.
     tokio::time::sleep(INTERVAL * 2).await;
@@ -80,12 +85,48 @@ async fn measure(size: &Size) -> Result<()> {
     say("health_skipped", metrics.health().skipped.get() as f64);
     say("health_resident_mib", resident_mib()?);
 
-    // Each answer is bad from now on; the upstream says when it gave a port's third bad answer.
+    say("health_flip_to_seen_p99_ms", flip_to_seen_ms(&registry, &inbox, &service).await?);
+
+    // Each answer is bad from now on. This holds the wait for the next check, and for the third bad answer.
     let before = Instant::now();
     upstream.fail()?;
     let all = flipped(&registry, &service, size.instances).await?;
     say("health_all_critical_after_s", (all - before).as_secs_f64());
     Ok(())
+}
+
+/// From a verdict (that of traffic: it is known when it is given) to its being seen in the registry, while
+/// all the checks go on.
+async fn flip_to_seen_ms(
+    registry: &Registry,
+    inbox: &TrafficInbox,
+    service: &ServiceKey,
+) -> Result<f64> {
+    let mut taken_ms = Vec::with_capacity(FLIPS);
+    for number in 0..FLIPS {
+        let instance = InstanceId::new(&format!("i{number}"))?;
+        let report = TrafficReport {
+            service: service.clone(),
+            instance: instance.clone(),
+            what: Traffic::Refused,
+        };
+        let began = Instant::now();
+        inbox.report(report);
+        let mut index = registry.snapshot().index_of(service);
+        loop {
+            let snapshot = registry.snapshot();
+            let seen =
+                snapshot.services.get(service).and_then(|view| view.instances.get(&instance));
+            let told = seen.and_then(|seen| seen.health.checks.get(&*TRAFFIC_CHECK));
+            if told.is_some() {
+                break;
+            }
+            index = registry.changed(service, index).await.index_of(service);
+        }
+        taken_ms.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    taken_ms.sort_by(f64::total_cmp);
+    Ok(taken_ms[FLIPS * 99 / 100])
 }
 
 /// When all of a service's instances were seen to be critical.

@@ -138,7 +138,7 @@ impl Bench {
                 index = snapshot.index_of(&service());
                 let view = &snapshot.services[&service()];
                 let Some(instance) = view.instances.get(&id(number)) else { continue };
-                if instance.health.status == status && instance.health.checks.len() > 0 {
+                if instance.health.status == status && !instance.health.checks.is_empty() {
                     return instance.health.reason.to_string();
                 }
             }
