@@ -14,9 +14,14 @@ pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 /// What every kind of problem begins with.
 const KIND_PREFIX: &str = "urn:proconsul:problem:";
 
-/// Why a request was not done.
+/// Why a request was not done. Boxed: it is rare, and would be carried through every good answer.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Told>);
+
+/// What is told of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Problem {
+#[schema(as = Problem)]
+pub struct Told {
     /// What went wrong, for programs: `urn:proconsul:problem:` and a word that stays.
     #[serde(rename = "type")]
     kind: String,
@@ -49,14 +54,14 @@ pub struct Mistake {
 impl Problem {
     /// `kind` is a word for programs, `detail` a sentence for people.
     pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Told {
             kind: format!("{KIND_PREFIX}{kind}"),
             title: status.canonical_reason().unwrap_or("Problem"),
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
             headers: HeaderMap::new(),
-        }
+        }))
     }
 
     /// A request that was understood and makes no sense.
@@ -70,7 +75,9 @@ impl Problem {
             [only] => format!("{}: {}", only.place(), only.detail),
             all => format!("{} mistakes; each is listed in `errors`", all.len()),
         };
-        Self { errors, ..Self::new(status, "invalid", detail) }
+        let mut problem = Self::new(status, "invalid", detail);
+        problem.0.errors = errors;
+        problem
     }
 
     pub fn not_found(detail: impl Into<String>) -> Self {
@@ -80,7 +87,7 @@ impl Problem {
     /// With a header more.
     pub fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.0.headers.insert(name, value);
         }
         self
     }
@@ -95,11 +102,12 @@ impl Mistake {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let told = *self.0;
+        let status = StatusCode::from_u16(told.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = serde_json::to_vec(&told).unwrap_or_default();
         let kind = HeaderValue::from_static(PROBLEM_JSON);
         let mut response = (status, body).into_response();
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(told.headers);
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
     }

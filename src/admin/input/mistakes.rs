@@ -119,3 +119,13 @@ impl Mistakes {
         Problem::mistakes(self.found.into_iter().map(mistake).collect())
     }
 }
+
+#[cfg(test)]
+impl Mistakes {
+    /// Where they are, sorted.
+    pub fn places(&self) -> Vec<String> {
+        let mut places: Vec<_> = self.found.iter().map(|(place, _)| place.clone()).collect();
+        places.sort();
+        places
+    }
+}

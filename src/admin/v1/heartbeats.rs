@@ -120,7 +120,7 @@ pub(super) async fn beat_all(
     caller: Caller,
     body: Body<BeatsBody>,
 ) -> Result<Json<BeatenAll>, Problem> {
-    let beats = body.convert(|body, mistakes| convert(body, mistakes))?;
+    let beats = body.convert(convert)?;
     let mut allowed: HashMap<&ServiceKey, ()> = HashMap::new();
     for (service, _, _) in &beats {
         if allowed.insert(service, ()).is_none() {

@@ -12,7 +12,7 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::admin::problem::{Mistake, PROBLEM_JSON, Problem};
+use crate::admin::problem::{Mistake, PROBLEM_JSON, Told};
 
 const DESCRIPTION: &str = "Services register, stay registered by heart-beat, are found, watched and routed to. \
     Whatever is refused is refused with problem details (RFC 9457) that name every mistake.";
@@ -72,7 +72,7 @@ pub(super) struct OnCondition {
 /// The document before its paths.
 pub(super) fn frame() -> OpenApi {
     let components = ComponentsBuilder::new()
-        .schema(Problem::name(), Problem::schema())
+        .schema(Told::name(), Told::schema())
         .schema(Mistake::name(), Mistake::schema())
         .security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     let info = InfoBuilder::new()

@@ -17,7 +17,7 @@ use super::services::index;
 use super::{Api, INDEX, now};
 use crate::admin::auth::Viewer;
 use crate::admin::input::{At, Mistakes, Query, ServicePath};
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, Told};
 use crate::model::ServiceKey;
 use crate::registry::{Instance, RegistryError};
 
@@ -141,7 +141,7 @@ pub(super) struct How {
     operation_id = "pick",
     tag = "instances",
     params(super::openapi::OfService, How),
-    responses((status = 200, body = InstanceView), (status = 503, description = "No instance may be given requests", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, body = InstanceView), (status = 503, description = "No instance may be given requests", body = Told, content_type = "application/problem+json"))
 )]
 pub(super) async fn pick(
     State(api): State<Api>,
