@@ -93,10 +93,8 @@ impl Rotation {
             if *status == HealthStatus::Critical {
                 self.recovered.remove(&endpoint.id);
                 out.insert(endpoint.id.clone());
-            } else if self.out.contains(&endpoint.id) {
-                if !health.slow_start.is_zero() {
-                    self.recovered.insert(endpoint.id.clone(), now);
-                }
+            } else if self.out.contains(&endpoint.id) && !health.slow_start.is_zero() {
+                self.recovered.insert(endpoint.id.clone(), now);
             }
         }
         self.out = out;
