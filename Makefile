@@ -12,7 +12,7 @@ help:
 	@echo 'make demo     three backends, a proxy, and a file to edit'
 	@echo 'make test     rebuild the plugins from source, then run every test on the fresh ones'
 	@echo 'make bench    measure, print one table, write it to benches/RESULTS.md'
-	@echo 'make plugins  rebuild the strategies in plugins/dist'
+	@echo 'make plugins  rebuild the components in plugins/dist'
 
 demo: build-deps
 	$(CARGO) run --bin proconsul -- demo
@@ -24,6 +24,7 @@ ifeq ($(NEXTEST),yes)
 else
 	PROCONSUL_PLUGIN_DIR=$(FRESH) $(CARGO) test --workspace
 endif
+	scripts/try-api $${CARGO_TARGET_DIR:-target}/debug/proconsul target/schemathesis
 
 bench: build-deps bench-deps
 	$(CARGO) bench --bench table
@@ -39,12 +40,13 @@ check-style: build-deps
 build-deps:
 	@scripts/need cc:gcc cmake:cmake
 
-# The proxy carries its strategies' components; only making them anew takes a compiler for WebAssembly.
+# The proxy carries its plugins' components; only making them anew takes a compiler for WebAssembly.
 plugin-deps:
 	@scripts/need-wasm-target
 
 test-deps:
-	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl promtool:prometheus
+	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl promtool:prometheus redis-server:redis-server setpriv:util-linux
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || scripts/need initdb:postgresql
 
 bench-deps:
 	@scripts/need curl:curl h2load:nghttp2-client nginx:nginx-light haproxy:haproxy \

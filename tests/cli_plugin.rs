@@ -94,8 +94,62 @@ fn from_nothing_to_a_measured_component() {
 }
 
 #[test]
-fn every_shipped_strategy_keeps_its_scenarios() {
-    for name in proconsul::plugin::builtin::names() {
+fn from_nothing_to_a_health_check() {
+    let parent = tempfile::tempdir().unwrap();
+    let sdk = checkout().join("plugins/sdk");
+    let kind = ["new", "--kind", "health-check", "my-check", "--sdk", sdk.to_str().unwrap()];
+    let message = succeeds(parent.path(), &kind);
+    assert!(message.contains("a health check to change to your own"), "{message}");
+    let folder = parent.path().join("my-check");
+    // Versions that this machine has already, so that the test needs no network.
+    std::fs::copy(checkout().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+
+    succeeds(&folder, &["build"]);
+    let table = succeeds(&folder, &["test", "."]);
+    assert!(table.contains("answers.toml") && table.contains("ok"), "{table}");
+
+    let facts: Value =
+        serde_json::from_str(&succeeds(parent.path(), &["inspect", "my-check", "--json"])).unwrap();
+    assert_eq!((&facts["fits"], &facts["kind"]), (&Value::from(true), &"health check".into()));
+    assert!(facts["reaches"].as_str().unwrap().starts_with("the instance under check"), "{facts}");
+    let imports = facts["imports"].to_string();
+    assert!(imports.contains("wasi:http/outgoing-handler"), "{imports}");
+    for absent in ["wasi:filesystem", "wasi:cli", "udp", "proconsul:balancer"] {
+        assert!(!imports.contains(absent), "{absent} in {imports}");
+    }
+
+    // A port that nobody listens on.
+    let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = reserved.local_addr().unwrap().to_string();
+    drop(reserved);
+    let output = plugin(parent.path(), &["test", "my-check", "--against", &address, "--json"]);
+    let came: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &came["status"]), (Some(1), &"critical".into()), "{came}");
+    assert_eq!(came["reason"], "/: connection refused");
+
+    let message = fails(parent.path(), &["bench", "my-check"], 1);
+    assert!(message.contains("is a health check, and this measures picks"), "{message}");
+    let config = ["test", "my-check", "--against", &address, "--config", "paths = '/'"];
+    let message = fails(parent.path(), &config, REFUSED);
+    assert!(message.contains("`configure` says: ") && message.contains("paths"), "{message}");
+}
+
+#[test]
+fn a_failed_check_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "config = { starts_with = '220 ' }\n\n\
+         [[step]]\nabout = 'it greets'\nserver = { says = '421 no' }\nexpect = 'passing'\n";
+    std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+    let message = fails(folder.path(), &["test", &shipped("tcp-banner"), "mine.toml"], 1);
+    assert_eq!(
+        message.trim(),
+        "mine.toml:3: step 1 (it greets)\n    expected passing\n    came     critical: it says \"421 no\""
+    );
+}
+
+#[test]
+fn every_shipped_plugin_keeps_its_scenarios() {
+    for name in proconsul::plugin::builtin::all_names() {
         let scenarios = checkout().join("plugins").join(name).join("scenarios");
         succeeds(checkout(), &["test", &shipped(name), scenarios.to_str().unwrap()]);
     }

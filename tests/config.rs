@@ -15,10 +15,13 @@ mod watch;
 
 use std::path::Path;
 
-use proconsul::config::{Loaded, Refused, load};
+use proconsul::config::{BuiltIn, Loaded, Refused, load};
 
-/// The strategies that the binary embeds, as far as configuration cares.
-const BUILT_IN: [&str; 4] = ["consistent-hash", "ip-hash", "least-connections", "round-robin"];
+/// The plugins that the binary embeds, as far as configuration cares.
+const BUILT_IN: BuiltIn<'static> = BuiltIn {
+    strategies: &["consistent-hash", "ip-hash", "least-connections", "round-robin"],
+    checks: &["http-json", "redis-ping"],
+};
 
 /// Loads with an environment that is the same on every machine.
 fn load_case(path: &Path) -> Result<Loaded, Refused> {
@@ -29,5 +32,5 @@ fn load_case(path: &Path) -> Result<Loaded, Refused> {
         "HOME" => Some("/home/op".to_owned()),
         _ => None,
     };
-    load(path, &variable, &BUILT_IN)
+    load(path, &variable, BUILT_IN)
 }

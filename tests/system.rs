@@ -6,6 +6,10 @@ mod mesh;
 
 #[path = "system/abuse.rs"]
 mod abuse;
+#[path = "system/admin_api.rs"]
+mod admin_api;
+#[path = "system/admin_commands.rs"]
+mod admin_commands;
 #[path = "system/building.rs"]
 mod building;
 #[path = "system/clients.rs"]

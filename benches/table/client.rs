@@ -46,13 +46,20 @@ impl Client {
 
     /// Any method, any status.
     pub fn send(&mut self, method: &str, path: &str) -> Result<Response> {
+        self.send_json(method, path, "")
+    }
+
+    /// The same, with a JSON body.
+    pub fn send_json(&mut self, method: &str, path: &str, body: &str) -> Result<Response> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect()?,
         };
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n",
-            self.server
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            self.server,
+            body.len(),
         );
         connection.get_mut().write_all(request.as_bytes()).context("request not taken")?;
         let response = receive(&mut connection)?;
@@ -80,6 +87,9 @@ fn receive(connection: &mut BufReader<TcpStream>) -> Result<Response> {
     }
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let mut response = Response { status: status.context("no status")?, head, body: String::new() };
+    if response.status == 204 {
+        return Ok(response); // which has no body (RFC 9110, 15.3.5)
+    }
     let length = response.header("content-length").context("an answer without Content-Length")?;
     let length: usize = length.parse()?;
     if length > MAX_BODY_BYTES {

@@ -84,6 +84,7 @@ impl Proxy {
 pub fn proconsul(binaries: &Binaries, config: &Path) -> Command {
     let mut command = Command::new(&binaries.proconsul);
     command.arg("run").arg(config);
+    command.env("XDG_STATE_HOME", config.parent().unwrap_or(config)).env_remove("STATE_DIRECTORY");
     command
 }
 
@@ -151,7 +152,8 @@ impl Upstreams {
             let config = directory.join(format!("upstream-{name}.conf"));
             let text = format!(
                 "{}server {{\nlisten {listen} backlog=4096;\nlocation / {{\n\
-                 default_type text/plain;\nreturn 200 {name};\n}}\n}}\n}}\n",
+                 default_type text/plain;\nreturn 200 {name};\n}}\nlocation /json {{\n\
+                 default_type application/json;\nreturn 200 '{{\"ok\":true}}';\n}}\n}}\n}}\n",
                 nginx_head(directory, name)
             );
             fs::write(&config, text)?;
@@ -174,7 +176,7 @@ fn nginx_head(directory: &Path, name: &str) -> String {
         .collect();
     format!(
         "daemon off;\nmaster_process off;\npid {directory}/{name}.pid;\nerror_log stderr crit;\n\
-         events {{ worker_connections 4096; }}\n\
+         events {{ worker_connections 16384; }}\n\
          http {{\naccess_log off;\nkeepalive_requests 100000000;\nkeepalive_timeout 300s;\n{folders}"
     )
 }

@@ -1,12 +1,30 @@
-//! The admin listener: metrics, health, status, reload. Its own thread, so that it answers while
-//! the proxy is busy and while plugins compile.
+//! The admin listener: the API of the registry, metrics, health, status, reload. Its own threads, so that it
+//! answers while the proxy is busy and while plugins compile.
 //!
-//! It has its own words ([`status`]); nothing of the inside is serialised as it is.
+//! It has its own words ([`status`], [`v1`]); nothing of the inside is serialised as it is.
+
+mod problem;
+
+mod server;
+mod stall;
+
+mod auth;
+mod conditions;
+mod input;
+mod rate;
 
 mod routes;
 mod status;
+mod v1;
 
-pub use routes::{Admin, ReloadRequest, bind, bind_after_hand_over, serve};
+pub use auth::{AuthError, AuthState};
+pub use routes::{Admin, ReloadRequest};
+pub use server::{bind, bind_after_hand_over, serve};
 pub use status::{
-    EndpointStatus, NameStatus, PluginStatus, ReloadReport, ReloadResult, ServiceStatus, Status,
+    EndpointStatus, NameStatus, PluginCounters, PluginStatus, ReloadReport, ReloadResult,
+    RouteStatus, ServiceStatus, Status, StrategyStatus,
 };
+pub use v1::{Checks, NativePicker, PickError, Picker, service_state};
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,25 @@
 //! The routes of the admin listener.
 
-use std::io;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::auth::AuthState;
+use super::problem::Problem;
 use super::status::{ReloadReport, ReloadResult, Status};
+use super::v1::{self, Api, Checks, Handles, Picker};
+use crate::config::AdminLimits;
 use crate::model::Phase;
+use crate::registry::Registry;
 use crate::telemetry::Metrics;
-
-/// Between two tries to bind.
-const BIND_AGAIN: Duration = Duration::from_millis(100);
+use crate::webhook::Board;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -27,6 +28,51 @@ pub struct Admin {
     pub status: Arc<ArcSwap<Status>>,
     pub reload: mpsc::Sender<ReloadRequest>,
     pub phase: watch::Receiver<Phase>,
+    pub registry: Registry,
+    /// Who may use `/v1`; a reload replaces it.
+    pub auth: Arc<ArcSwap<AuthState>>,
+    /// A reload replaces them, too; `max_watchers` holds from the start on.
+    pub limits: Arc<ArcSwap<AdminLimits>>,
+    pub picker: Arc<dyn Picker>,
+    /// The checks that the configuration names.
+    pub checks: Arc<ArcSwap<Checks>>,
+    /// How webhooks' calls go.
+    pub deliveries: Board,
+    /// Where backups are written: where the store is. `None` = there is nothing to back up.
+    pub backup_directory: Option<PathBuf>,
+}
+
+impl Admin {
+    fn api(self) -> Api {
+        let Self {
+            metrics: _,
+            status,
+            reload: _,
+            phase: _,
+            registry,
+            auth,
+            limits,
+            picker,
+            checks,
+            deliveries,
+            backup_directory,
+        } = self;
+        let watchers = Arc::new(Semaphore::new(limits.load().max_watchers));
+        let (rate, states) = Default::default();
+        Api::new(Handles {
+            registry,
+            auth,
+            limits,
+            picker,
+            checks,
+            status,
+            deliveries,
+            backup_directory,
+            rate,
+            states,
+            watchers,
+        })
+    }
 }
 
 /// Asks the control loop to reload, and waits for how it went.
@@ -34,47 +80,24 @@ pub struct ReloadRequest {
     pub answer: oneshot::Sender<ReloadReport>,
 }
 
-/// Binds the listener.
-pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-/// Binds as soon as the process that hands over has let go, within `patience`.
-pub async fn bind_after_hand_over(
-    address: SocketAddr,
-    patience: Duration,
-) -> io::Result<std::net::TcpListener> {
-    let deadline = Instant::now() + patience;
-    loop {
-        match bind(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
-                tokio::time::sleep(BIND_AGAIN).await;
-            }
-            bound => return bound,
-        }
-    }
-}
-
-/// Serves until a new process takes over, which listens here then.
-pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<()> {
-    let mut phase = admin.phase.clone();
-    let router = Router::new()
+/// Everything that is served. What is not there, and what is not allowed there, is said as all problems are.
+pub(super) fn router(admin: Admin) -> Router {
+    let own = Router::new()
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(|| async { "healthy\n" }))
         .route("/-/ready", get(ready))
         .route("/-/status", get(status))
         .route("/-/reload", post(reload))
-        .with_state(admin);
-    let handed_over = async move {
-        // An error means that the process is at its end.
-        let _ = phase.wait_for(|phase| *phase == Phase::HandingOver).await;
-    };
-    tokio::select! {
-        served = axum::serve(tokio::net::TcpListener::from_std(listener)?, router) => served,
-        () = handed_over => Ok(()),
-    }
+        .with_state(admin.clone());
+    own.merge(v1::router(admin.api()))
+        .fallback(|request: Request| async move {
+            Problem::not_found(format!("there is nothing at `{}`", request.uri().path()))
+        })
+        .method_not_allowed_fallback(|request: Request| async move {
+            let (method, path) = (request.method(), request.uri().path());
+            let what = format!("`{path}` does not know {method}; `Allow` says what it knows");
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", what)
+        })
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {

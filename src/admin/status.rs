@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// `GET /-/status`.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +19,56 @@ pub struct Status {
     /// Names, in order.
     pub routes: Vec<String>,
     pub services: BTreeMap<String, ServiceStatus>,
+    /// For `/v1/routes`.
+    #[serde(skip)]
+    pub route_table: Vec<RouteStatus>,
+    /// For `/v1/strategies`.
+    #[serde(skip)]
+    pub strategies: Vec<StrategyStatus>,
+}
+
+/// How requests find their service, or what else becomes of them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RouteStatus {
+    pub name: String,
+    /// Where it leads; absent for a redirect.
+    pub service: Option<String>,
+    /// Empty = any.
+    pub hosts: Vec<String>,
+    /// `exact /x`, `prefix /x` or `regex ^/x$`.
+    pub path: String,
+    /// Empty = any.
+    pub methods: Vec<String>,
+    /// Requests that ended.
+    pub requests: u64,
+    pub requests_in_flight: i64,
+    /// Connections to an endpoint that could not be made.
+    pub connect_failures: u64,
+}
+
+/// What decides where requests go.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StrategyStatus {
+    pub name: String,
+    /// A file, or `built-in` and a name.
+    pub source: String,
+    /// What of a request makes its affinity key.
+    pub hash_on: String,
+    /// The services that use it.
+    pub services: Vec<String>,
+}
+
+/// What a plugin did for a service since it began.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub struct PluginCounters {
+    /// Picks asked for.
+    pub picks: u64,
+    /// Of those, what the native fallback picked instead.
+    pub fallbacks: u64,
+    /// Calls that ended in a trap.
+    pub traps: u64,
+    /// Log lines above the limit.
+    pub log_lines_dropped: u64,
 }
 
 /// How the newest configuration was received.
@@ -49,7 +100,12 @@ pub enum ReloadResult {
 pub struct ServiceStatus {
     pub strategy: String,
     pub plugin: PluginStatus,
+    /// For `/v1/plugins`.
+    #[serde(skip)]
+    pub counters: PluginCounters,
     pub endpoints: Vec<EndpointStatus>,
+    /// Too few instances are well: requests go to all of them.
+    pub panicking: bool,
     /// Hosts of its endpoints that are names.
     pub names: BTreeMap<String, NameStatus>,
 }
@@ -64,7 +120,7 @@ pub struct NameStatus {
     pub last_error: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PluginStatus {
     /// A file, or `built-in` and a name.
     pub source: String,

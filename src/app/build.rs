@@ -1,20 +1,27 @@
 //! Making what a configuration asks for, aside from what serves.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::access_log;
+use super::members::{Ground, candidates, sources};
 use super::names::Names;
-use crate::balance::{EndpointSet, EndpointState, Member, Spread};
+use super::rotation::{Rotation, Turn};
+use crate::admin::AuthError;
+use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
-use crate::model::{Endpoint, EndpointId, ListenerName, ServiceName, StrategyName};
+use crate::health::state::PassiveSettings;
+use crate::health::{Plan, TrafficInbox};
+use crate::model::{CheckKind, CheckName, EndpointId, ListenerName, ServiceName, StrategyName};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
-use crate::plugin::{EngineError, HotEngine, Library, Node, Refusal, Seeds};
+use crate::plugin::health_check::{HealthCheckHost, HealthChecker, SystemResolver};
+use crate::plugin::{AsyncEngine, EngineError, HotEngine, Library, Node, Refusal, Seeds};
 use crate::proxy::route::Route;
 use crate::proxy::tls::{CertificateError, Certificates};
 use crate::proxy::{PeerError, RouteTable, Service};
+use crate::registry::Snapshot;
 use crate::telemetry::Metrics;
 
 /// Why a configuration that is valid in itself cannot serve.
@@ -29,12 +36,16 @@ pub enum BuildError {
         direct: bool,
         refusal: Box<Refusal>,
     },
+    #[error("checks.{check}: plugin {refusal}")]
+    Check { check: CheckName, refusal: Box<Refusal> },
     #[error("services.{service}.tls: {error}")]
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
     Certificate { listener: ListenerName, error: CertificateError },
     #[error("access_log.target: {}: {error}", path.display())]
     AccessLog { path: PathBuf, error: std::io::Error },
+    #[error("admin.auth.jwt: {error}")]
+    Auth { error: AuthError },
     #[error("plugin engine: {0}")]
     Engine(String),
 }
@@ -51,6 +62,16 @@ impl BuildError {
                 };
                 let what = format!("plugin {plugin} {refusal} (used by service `{service}`)");
                 places.problem(&keys, &what)
+            }
+            BuildError::Auth { error } => {
+                places.problem(&["admin", "auth", "jwt", "jwks"], &error.to_string())
+            }
+            BuildError::Check { check, refusal } => {
+                let key = match **refusal {
+                    Refusal::Declined { .. } => "config",
+                    _ => "plugin",
+                };
+                places.problem(&["checks", check.as_str(), key], &format!("plugin {refusal}"))
             }
             BuildError::Peer { service, error } => {
                 places.problem(&["services", service.as_str(), "tls"], &error.to_string())
@@ -76,6 +97,9 @@ pub(super) struct Built {
     pub access_log: access_log::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
+    /// What is to be checked, and the components that do it.
+    pub plan: Plan,
+    pub checkers: Checkers,
     /// What it was built with.
     pub names: Names,
 }
@@ -83,12 +107,21 @@ pub(super) struct Built {
 /// What serves now, for what is new to take over from.
 pub(super) type Serving = BTreeMap<ServiceName, Arc<Service>>;
 
+/// The components of checks, by the checks' names.
+pub(super) type Checkers = BTreeMap<CheckName, Arc<HealthChecker>>;
+
 /// Everything that building takes, and nothing of what goes on beside it.
 pub(super) struct Builder {
     pub host: Arc<BalancerHost>,
+    pub check_host: Arc<HealthCheckHost>,
+    /// Those that are in use now.
+    pub checkers: Checkers,
     pub metrics: Metrics,
     pub names: Names,
+    pub registry: Arc<Snapshot>,
     pub serving: Serving,
+    pub rotations: BTreeMap<ServiceName, Rotation>,
+    pub traffic: TrafficInbox,
 }
 
 impl Builder {
@@ -120,13 +153,42 @@ impl Builder {
                 Err(error) => errors.push(error),
             }
         }
+        let checkers = self.checkers(&config, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
+        let plan = plan(&config, &checkers);
         let table = self.table(&config, &services);
         let access_log = access_log::Change::Stays;
         let names = self.names;
-        Ok(Built { config, services, table, certificates, access_log, to_tell, names })
+        Ok(Built {
+            config,
+            services,
+            table,
+            certificates,
+            access_log,
+            to_tell,
+            plan,
+            checkers,
+            names,
+        })
+    }
+
+    /// The components of checks. What did not change is the same object.
+    fn checkers(&self, config: &Config, errors: &mut Vec<BuildError>) -> Checkers {
+        let mut checkers = Checkers::new();
+        for (name, check) in &config.checks {
+            let CheckKind::Plugin(plugin) = &check.kind else { continue };
+            let (limits, former) = (&config.plugins.limits, self.checkers.get(name));
+            match self.check_host.load(plugin, name, limits, former) {
+                Ok(checker) => _ = checkers.insert(name.clone(), checker),
+                Err(refusal) => {
+                    let (check, refusal) = (name.clone(), Box::new(refusal));
+                    errors.push(BuildError::Check { check, refusal });
+                }
+            }
+        }
+        checkers
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {
@@ -163,7 +225,13 @@ impl Builder {
         let former = self.serving.get(&service.name);
         let former_set = former.map(|former| former.upstreams().set.clone());
         let known = |id: &EndpointId| former_set.as_ref()?.state(id);
-        let set = Arc::new(endpoint_set(service, &self.names, &known));
+        let ground = Ground { names: &self.names, registry: &self.registry };
+        // A copy: what is built aside must not show.
+        let mut rotation = self.rotations.get(&service.name).cloned().unwrap_or_default();
+        let candidates = candidates(service, &ground, &known);
+        let Turn { set, backgrounds, .. } =
+            rotation.turn(candidates, &service.health, Instant::now());
+        let set = Arc::new(set);
         let same_set = former_set.as_ref().is_some_and(|former| former.lists_the_same(&set));
 
         let checked = components.load(&self.host, strategy).map_err(refused)?;
@@ -193,10 +261,38 @@ impl Builder {
             return Ok(former.clone());
         }
         let spread = former.map_or_else(|| Arc::new(Spread::default()), |f| f.spread.clone());
-        Service::new(service.clone(), balancer, spread, set)
+        Service::new(service.clone(), balancer, spread, set, backgrounds, self.traffic.clone())
             .map(Arc::new)
             .map_err(|error| BuildError::Peer { service: service.name.clone(), error })
     }
+}
+
+/// What is to be checked.
+fn plan(config: &Config, checkers: &Checkers) -> Plan {
+    let mut plan = Plan {
+        passive_default: passive(&config.health),
+        max_concurrent: config.health.max_concurrent,
+        ..Plan::default()
+    };
+    for (name, checker) in checkers {
+        if let CheckKind::Plugin(plugin) = &config.checks[name].kind {
+            plan.plugins.insert(plugin.clone(), checker.clone());
+        }
+    }
+    for service in config.services.values() {
+        let (own, registered) = sources(service);
+        for key in registered.into_iter().chain([own]).collect::<BTreeSet<_>>() {
+            plan.passive.insert(key.clone(), passive(&service.health));
+            plan.by_service.entry(key).or_default().extend(service.checks.iter().cloned());
+        }
+    }
+    plan
+}
+
+/// What traffic does to the instances of a service.
+fn passive(health: &config::Health) -> Option<PassiveSettings> {
+    let (failures, rest) = (health.passive_failures, health.passive_rest);
+    health.passive.then_some(PassiveSettings { failures, rest })
 }
 
 /// Components that were read in this build: each once, however many services use it.
@@ -214,25 +310,6 @@ impl Components {
     }
 }
 
-/// A service's endpoints with their addresses, taking over what is `known` of those that stay.
-pub(super) fn endpoint_set(
-    service: &config::Service,
-    names: &Names,
-    known: &dyn Fn(&EndpointId) -> Option<Arc<EndpointState>>,
-) -> EndpointSet {
-    EndpointSet::new(service.endpoints.iter().flat_map(|endpoint| {
-        names.addresses(&endpoint.host).into_iter().map(move |ip| {
-            let id = member_id(endpoint, ip);
-            let state = known(&id).unwrap_or_else(|| Arc::new(EndpointState::default()));
-            Member {
-                endpoint: Endpoint { id, ..endpoint.clone() },
-                address: SocketAddr::new(ip, endpoint.port),
-                state,
-            }
-        })
-    }))
-}
-
 /// Takes over what endpoints' metadata says of their load. Not while building: a configuration that
 /// is refused must not show.
 pub(super) fn report_loads(set: &EndpointSet) {
@@ -242,25 +319,53 @@ pub(super) fn report_loads(set: &EndpointSet) {
     }
 }
 
-/// A name may stand for many addresses, each of which is an endpoint of its own.
-fn member_id(endpoint: &Endpoint, ip: std::net::IpAddr) -> EndpointId {
-    if endpoint.host.parse::<std::net::IpAddr>().is_ok() {
-        return endpoint.id.clone();
-    }
-    EndpointId::new(&format!("{}/{ip}", endpoint.id)).unwrap_or_else(|_| endpoint.id.clone())
-}
-
 /// Does what a reload does, short of serving: `proconsul check`.
 pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
+    super::api::auth(&config).map_err(|error| vec![error])?;
     let metrics = Metrics::new();
-    let engine_failed = |error: EngineError| vec![BuildError::Engine(error.to_string())];
-    let engine = HotEngine::new().map_err(engine_failed)?;
-    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
-    let host = BalancerHost::new(library, 1, Seeds::from_entropy(), metrics.clone())
-        .map_err(engine_failed)?;
+    let hosts = PluginHosts::new(&config, 1, &metrics)
+        .map_err(|error| vec![BuildError::Engine(error.to_string())])?;
     let mut names = Names::default();
-    let hosts = names.unknown(&super::names::hosts(&config));
-    names.learn(super::names::look_up(hosts).await, std::time::Instant::now());
-    let builder = Builder { host, metrics, names, serving: Serving::new() };
+    let unknown = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
+    names.learn(super::names::look_up(unknown).await, Instant::now());
+    let traffic = TrafficInbox::unheard();
+    let (registry, serving, rotations, checkers) = Default::default();
+    let PluginHosts { host, check_host } = hosts;
+    let builder = Builder {
+        host,
+        check_host,
+        checkers,
+        metrics,
+        names,
+        registry,
+        serving,
+        rotations,
+        traffic,
+    };
     builder.build(Arc::new(config)).map(|_| ())
+}
+
+/// What plugins of each kind live in.
+pub(super) struct PluginHosts {
+    pub host: Arc<BalancerHost>,
+    pub check_host: Arc<HealthCheckHost>,
+}
+
+impl PluginHosts {
+    /// Hosts for so many proxy threads.
+    pub(super) fn new(
+        config: &Config,
+        threads: usize,
+        metrics: &Metrics,
+    ) -> Result<Self, EngineError> {
+        let cache = config.plugins.cache_directory.as_deref();
+        let seeds = Seeds::from_entropy();
+        let hot = Library::new(HotEngine::new()?, cache);
+        let host = BalancerHost::new(hot, threads, seeds, metrics.clone())?;
+        let patient = Library::new(AsyncEngine::new()?, cache);
+        let resolver = Arc::new(SystemResolver::default());
+        let seeds = Seeds::from_entropy();
+        let check_host = HealthCheckHost::new(patient, seeds, metrics.clone(), resolver)?;
+        Ok(Self { host, check_host })
+    }
 }

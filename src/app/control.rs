@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{interval, sleep_until};
 
 use super::changes::Changes;
 use super::names::look_up;
@@ -48,28 +48,43 @@ impl Control {
     }
 }
 
-/// Fills slots, probes strategies, asks for names, shows the status.
+/// Follows the registry, fills slots, probes strategies, asks for names, shows the status.
 async fn keep_up(control: &Control) {
     let host = control.world.borrow().host.clone();
+    let mut registry = control.world.borrow().registry.follow();
     let (tell_answers, mut answers) = mpsc::channel(MAX_WAITING_ANSWERS);
+    let ask = |hosts: Vec<String>| {
+        let tell_answers = tell_answers.clone();
+        tokio::spawn(async move {
+            // The loop ends with the process only.
+            let _ = tell_answers.send(look_up(hosts).await).await;
+        });
+    };
     let mut upkeep_due = None;
+    let mut show_status = interval(STATUS_EVERY);
     loop {
-        let names_due = control.world.borrow().names_due();
+        let (names_due, share_grows) = {
+            let world = control.world.borrow();
+            (world.names_due(), world.share_grows())
+        };
         tokio::select! {
+            changed = registry.next() => {
+                let unknown = control.world.borrow_mut().registry_changed(&changed);
+                if !unknown.is_empty() {
+                    ask(unknown);
+                }
+            }
+            () = until(share_grows) => control.world.borrow_mut().grow_shares(Instant::now()),
             () = host.upkeep_asked() => upkeep_due = host.maintain(Instant::now()),
             () = until(upkeep_due) => upkeep_due = host.maintain(Instant::now()),
             () = until(names_due) => {
                 let hosts = control.world.borrow_mut().names_to_ask();
-                let tell_answers = tell_answers.clone();
-                tokio::spawn(async move {
-                    // The loop ends with the process only.
-                    let _ = tell_answers.send(look_up(hosts).await).await;
-                });
+                ask(hosts);
             }
             Some(answers) = answers.recv() => control.world.borrow_mut().learn_names(answers),
-            () = sleep(STATUS_EVERY) => {}
+            // Not at each event: it costs what the whole configuration does.
+            _ = show_status.tick() => control.publish_status(),
         }
-        control.publish_status();
     }
 }
 

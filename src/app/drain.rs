@@ -6,6 +6,7 @@ use pingora_core::server::ExecutionPhase;
 use tokio::sync::{broadcast, watch};
 
 use crate::model::Phase;
+use crate::registry::Registry;
 use crate::telemetry::Metrics;
 
 /// How long nothing must be in flight: a request may be on its way through the last open
@@ -20,6 +21,7 @@ pub(super) fn start(
     mut phases: broadcast::Receiver<ExecutionPhase>,
     tell: watch::Sender<Phase>,
     metrics: Metrics,
+    registry: Registry,
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
     std::thread::Builder::new().name("drain".into()).spawn(move || {
@@ -28,6 +30,7 @@ pub(super) fn start(
                 Ok(ExecutionPhase::Running) => _ = tell.send_replace(Phase::Serving),
                 Ok(ExecutionPhase::GracefulUpgradeCloseTimeout) => {
                     tell.send_replace(Phase::HandingOver);
+                    registry.stop(); // the new process waits for the store
                 }
                 Ok(ExecutionPhase::ShutdownGracePeriod) => break,
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}

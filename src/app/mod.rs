@@ -4,16 +4,21 @@
 //! In reading order: [`names`] resolves endpoints' hosts; [`build`] makes everything that a
 //! configuration asks for, aside ([`access_log`] opens its log); [`world`] is what is in effect, and publishes; [`reloader`] goes
 //! from one to the next; [`watch`] notices that there is a next one; [`changes`] decides when to go
-//! there; [`control`] runs that beside the rest of what is to be done; [`server`] starts pingora;
-//! [`drain`] ends it.
+//! there; [`control`] runs that beside the rest of what is to be done; [`api`] starts the admin
+//! listener; [`server`] starts pingora; [`drain`] ends it.
 
 mod access_log;
+mod api;
 mod build;
 mod changes;
 mod control;
 mod drain;
+mod members;
 mod names;
+mod open_files;
+mod registry;
 mod reloader;
+mod rotation;
 mod server;
 mod signals;
 mod status;
@@ -22,4 +27,5 @@ mod watch;
 mod world;
 
 pub use build::{BuildError, check};
+pub use reloader::load;
 pub use server::{RunError, RunOptions, run};

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use hickory_resolver::TokioResolver;
 use tokio::time::timeout;
 
+use super::members::registered_hosts;
 use crate::config::Config;
+use crate::registry::Snapshot;
 
 /// An answer is kept for at least this long, whatever its TTL says.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -54,13 +56,16 @@ pub(super) struct Answer {
     outcome: Result<(Vec<IpAddr>, Instant), String>,
 }
 
-/// The hosts of a configuration that are names.
-pub(super) fn hosts(config: &Config) -> BTreeSet<String> {
+/// The hosts of a configuration, and of what registered for it, that are names.
+pub(super) fn hosts(config: &Config, registry: &Snapshot) -> BTreeSet<String> {
     let endpoints = config.services.values().flat_map(|service| &service.endpoints);
-    endpoints
-        .filter(|endpoint| endpoint.host.parse::<IpAddr>().is_err())
-        .map(|endpoint| endpoint.host.clone())
-        .collect()
+    let configured = endpoints.map(|endpoint| &endpoint.host);
+    let mut hosts: BTreeSet<String> =
+        configured.filter(|host| host.parse::<IpAddr>().is_err()).cloned().collect();
+    for service in config.services.values() {
+        hosts.extend(registered_hosts(service, registry));
+    }
+    hosts
 }
 
 /// Asks for all of `hosts` at once. Takes as long as the slowest, [`LOOKUP_TIMEOUT`] at the most.

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::BuildError;
+use super::api::{self, ApiSettings};
+use super::members::configured_records;
 use super::names::look_up;
 use super::watch::FileWatch;
 use super::world::World;
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{self, Config, Loaded};
-use crate::plugin::builtin;
+use crate::config::{self, BuiltIn, Config, Loaded};
+use crate::plugin::{Kind, builtin};
 
 /// What is refused after a file changed may be half written, or a certificate whose key is still to
 /// come: it is told so only when no file changes within this time.
@@ -46,20 +48,23 @@ impl Cause {
     }
 }
 
-/// Reads the configuration file of a running process.
-pub(super) fn load(path: &Path) -> Result<Loaded, config::Refused> {
-    let built_in: Vec<&str> = builtin::names().collect();
-    config::load(path, &|name| std::env::var(name).ok(), &built_in)
+/// Reads a configuration file with this process's environment.
+pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
+    let strategies: Vec<&str> = builtin::names(Kind::Balancer).collect();
+    let checks: Vec<&str> = builtin::names(Kind::HealthCheck).collect();
+    let built_in = BuiltIn { strategies: &strategies, checks: &checks };
+    config::load(path, &|name| std::env::var(name).ok(), built_in)
 }
 
 /// Reloads one configuration file into one world.
 pub(super) struct Reloader {
     path: PathBuf,
+    api: ApiSettings,
 }
 
 impl Reloader {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub(super) fn new(path: PathBuf, api: ApiSettings) -> Self {
+        Self { path, api }
     }
 
     /// Goes on to what is written, if all of it can be used; else `world` goes on as it was.
@@ -166,7 +171,14 @@ impl Reloader {
         let built = built.map_err(|errors| -> Vec<String> {
             errors.iter().map(|error| error.locate(places).to_string()).collect()
         })?;
+        let auth = api::auth(&built.config);
+        let auth = auth.map_err(|error| vec![error.locate(places).to_string()])?;
+        let configured = configured_records(&built.config);
+        self.api.publish(&built.config, auth);
         world.borrow_mut().publish(built);
+        let registry = world.borrow().registry.clone();
+        registry.set_settings(world.borrow().config.registry.clone());
+        registry.configure(configured).await;
         Ok(Changed {
             takes_effect,
             needs_restart,

@@ -1,7 +1,6 @@
 //! Starting: from a configuration file to a process that serves it until it is told to stop.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,29 +15,31 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::api::{self, ApiSettings};
+use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
 use super::drain;
+use super::open_files;
+use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
-use super::world::{ListenerHandle, World};
+use super::world::{ListenerHandle, Surroundings, World};
 use crate::admin::{self, Admin};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
+use crate::health;
 use crate::model::Phase;
-use crate::plugin::balancer::BalancerHost;
-use crate::plugin::{EngineError, HotEngine, Library, Seeds};
+use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
+use crate::store::StoreError;
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
 const MAX_WAITING_RELOADS: usize = 16;
-
-/// How long a new process waits for the old one to let go of the admin address.
-const HAND_OVER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub enum RunError {
     Build(Vec<Problem>),
     #[error("error: {0}")]
     Engine(#[from] EngineError),
+    #[error("error: {0}")]
+    Store(StoreError),
     #[error("error: {what}: {error}")]
     System { what: String, error: io::Error },
 }
@@ -86,6 +89,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         tracing::warn!("{warning}");
     }
 
+    let api = ApiSettings::new(&config)
+        .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
+    open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
     let shared = Arc::new(Shared {
@@ -93,12 +99,23 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         unrouted: metrics.route("", ""),
         access_log: ArcSwapOption::empty(),
     });
-    let host = plugin_host(&config, &metrics)?;
-    let world = control_runtime
-        .block_on(World::new(config, host, metrics.clone(), shared.clone()))
-        .map_err(|errors| {
-            RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
-        })?;
+    let hosts = plugin_hosts(&config, &metrics)?;
+    let registry = registry::start(&config, options.upgrade, &metrics)?;
+    let (tell_plan, plan) = watch::channel(Arc::default());
+    let (_health, traffic) =
+        health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
+    let surroundings = Surroundings {
+        hosts,
+        metrics: metrics.clone(),
+        shared: shared.clone(),
+        registry: registry.clone(),
+        traffic,
+        plan: tell_plan,
+    };
+    let started = World::new(config, surroundings);
+    let world = control_runtime.block_on(started).map_err(|errors| {
+        RunError::Build(errors.iter().map(|error| error.locate(&loaded.places)).collect())
+    })?;
     metrics.reload_succeeded(unix_seconds());
     let config = world.config.clone();
 
@@ -113,10 +130,23 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
     if let Some(address) = config.admin.address {
         let status = control.status.clone();
-        let admin = Admin { metrics: metrics.clone(), status, reload, phase };
-        start_admin(address, admin, options.upgrade)?;
+        let admin = Admin {
+            metrics: metrics.clone(),
+            status,
+            reload,
+            phase,
+            registry: registry.clone(),
+            auth: api.auth.clone(),
+            limits: api.limits.clone(),
+            picker: Arc::new(admin::NativePicker::default()),
+            checks: api.checks.clone(),
+            deliveries: api::deliveries(address),
+            backup_directory: api::backup_directory(&config.registry),
+        };
+        api::start(address, admin, options.upgrade)?;
     }
-    drain::start(server.watch_execution_phase(), tell_phase, metrics, config.server.drain_timeout)
+    let phases = server.watch_execution_phase();
+    drain::start(phases, tell_phase, metrics, registry, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
     match options.upgrade {
         true => upgrade::ask_to_hand_over(&config.server),
@@ -127,7 +157,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(pid_file) = pid_file {
         pid_file.write();
     }
-    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone()) };
+    let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone(), api) };
     spawn("control", move || control_runtime.block_on(control.run(changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
@@ -151,26 +181,12 @@ fn try_listeners(config: &Config) -> Result<(), RunError> {
     Ok(())
 }
 
-fn start_admin(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<(), RunError> {
-    let runtime = runtime()?;
-    if upgrade {
-        return spawn("admin", move || {
-            runtime.block_on(async move {
-                let listener = admin::bind_after_hand_over(address, HAND_OVER_PATIENCE).await?;
-                admin::serve(listener, admin).await
-            })
-        });
-    }
-    let listener = admin::bind(address).map_err(system(format!("admin.address {address}")))?;
-    spawn("admin", move || runtime.block_on(admin::serve(listener, admin)))
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(system("runtime"))
 }
 
-fn spawn(
+pub(super) fn spawn(
     name: &'static str,
     work: impl FnOnce() -> io::Result<()> + Send + 'static,
 ) -> Result<(), RunError> {
@@ -183,11 +199,9 @@ fn spawn(
     Ok(())
 }
 
-fn plugin_host(config: &Config, metrics: &Metrics) -> Result<Arc<BalancerHost>, RunError> {
-    let engine = HotEngine::new()?;
-    let library = Library::new(engine, config.plugins.cache_directory.as_deref());
+fn plugin_hosts(config: &Config, metrics: &Metrics) -> Result<PluginHosts, RunError> {
     let threads = config.server.threads * config.listeners.len().max(1);
-    Ok(BalancerHost::new(library, threads, Seeds::from_entropy(), metrics.clone())?)
+    Ok(PluginHosts::new(config, threads, metrics)?)
 }
 
 fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunError> {

@@ -1,23 +1,30 @@
 //! What is in effect: the services and routes that serve, and the switch to others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::build::{Builder, Built, Serving, endpoint_set, report_loads};
+use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
+use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::reloader::{Cause, report};
+use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{AccessLogTarget, Config, Listener};
-use crate::model::{EndpointId, ListenerName};
+use crate::health::{Plan, TrafficInbox};
+use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::balancer::BalancerHost;
+use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
-use crate::proxy::{Service, Shared};
+use crate::proxy::{Service, Shared, Upstreams};
+use crate::registry::{Registry, Snapshot};
+use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
@@ -33,8 +40,31 @@ pub(super) struct World {
     pub metrics: Metrics,
     pub shared: Arc<Shared>,
     pub listeners: BTreeMap<ListenerName, ListenerHandle>,
+    pub registry: Registry,
+    check_host: Arc<HealthCheckHost>,
+    checkers: Checkers,
+    traffic: TrafficInbox,
+    plan: watch::Sender<Arc<Plan>>,
     names: Names,
     serving: Serving,
+    rotations: BTreeMap<ServiceName, Rotation>,
+    /// When a recovering endpoint's share grows next, by service.
+    ramps: BTreeMap<ServiceName, Instant>,
+    /// Who takes the instances of a service of the registry.
+    takers: BTreeMap<ServiceKey, Vec<ServiceName>>,
+    endpoint_metrics: BTreeMap<ServiceName, Arc<ServiceMetrics>>,
+}
+
+/// What a world is made in.
+pub(super) struct Surroundings {
+    pub hosts: PluginHosts,
+    pub metrics: Metrics,
+    pub shared: Arc<Shared>,
+    pub registry: Registry,
+    /// Who hears what requests meet.
+    pub traffic: TrafficInbox,
+    /// Who hears what is to be checked.
+    pub plan: watch::Sender<Arc<Plan>>,
 }
 
 /// What of a listener may change while it listens.
@@ -48,18 +78,26 @@ impl World {
     /// Puts the first configuration into effect.
     pub(super) async fn new(
         config: Config,
-        host: Arc<BalancerHost>,
-        metrics: Metrics,
-        shared: Arc<Shared>,
+        surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
+        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan } =
+            surroundings;
+        let PluginHosts { host, check_host } = plugin_hosts;
+        registry.configure(configured_records(&config)).await;
+        let snapshot = registry.snapshot();
         let mut names = Names::default();
-        names.learn(look_up(names.unknown(&hosts(&config))).await, Instant::now());
+        names.learn(look_up(names.unknown(&hosts(&config, &snapshot))).await, Instant::now());
         let config = Arc::new(config);
         let builder = Builder {
             host: host.clone(),
+            check_host: check_host.clone(),
+            checkers: Checkers::new(),
             metrics: metrics.clone(),
             names,
+            registry: snapshot,
             serving: Serving::new(),
+            rotations: BTreeMap::new(),
+            traffic: traffic.clone(),
         };
         let mut built = builder.build(config.clone())?;
         built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
@@ -82,8 +120,17 @@ impl World {
             metrics,
             shared,
             listeners,
+            registry,
+            check_host,
+            checkers: Checkers::new(),
+            traffic,
+            plan,
             names: Names::default(),
             serving: Serving::new(),
+            rotations: BTreeMap::new(),
+            ramps: BTreeMap::new(),
+            takers: BTreeMap::new(),
+            endpoint_metrics: BTreeMap::new(),
         };
         world.publish(built);
         Ok(world)
@@ -91,7 +138,7 @@ impl World {
 
     /// Names in a configuration that were never asked for.
     pub(super) fn names_unknown(&self, config: &Config) -> Vec<String> {
-        self.names.unknown(&hosts(config))
+        self.names.unknown(&hosts(config, &self.registry.snapshot()))
     }
 
     /// What builds another configuration aside, to be called wherever it may take its time.
@@ -104,9 +151,14 @@ impl World {
         names.learn(answers, Instant::now());
         let builder = Builder {
             host: self.host.clone(),
+            check_host: self.check_host.clone(),
+            checkers: self.checkers.clone(),
             metrics: self.metrics.clone(),
             names,
+            registry: self.registry.snapshot(),
             serving: self.serving.clone(),
+            rotations: self.rotations.clone(),
+            traffic: self.traffic.clone(),
         };
         let (log_stays, metrics) =
             (config.access_log == self.config.access_log, self.metrics.clone());
@@ -124,7 +176,19 @@ impl World {
 
     /// Puts what was built into effect: routes and services with one store, then the rest.
     pub(super) fn publish(&mut self, built: Built) {
-        let Built { config, services, table, certificates, access_log, to_tell, names } = built;
+        let Built {
+            config,
+            services,
+            table,
+            certificates,
+            access_log,
+            to_tell,
+            plan,
+            checkers,
+            names,
+        } = built;
+        self.plan.send_replace(Arc::new(plan));
+        self.checkers = checkers;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);
@@ -152,16 +216,18 @@ impl World {
                 balancer.retire(now);
             }
         }
+        if config.log.level != self.config.log.level {
+            log::set_filter(&config.log.level);
+        }
         self.names.adopt(names);
-        self.refresh_endpoints(&former); // names may have been answered while it was built
+        self.config = config.clone();
+        self.find_takers();
+        // Names may have been answered while it was built, and instances have come and gone.
+        self.refresh_all(&former);
         for service in self.serving.values() {
             service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
-        if config.log.level != self.config.log.level {
-            log::set_filter(&config.log.level);
-        }
-        self.config = config;
     }
 
     /// Opens the access log's file again: what was there may have been moved away.
@@ -177,31 +243,112 @@ impl World {
 
     /// The names whose answers are due, to be [looked up](look_up) beside the loop.
     pub(super) fn names_to_ask(&mut self) -> Vec<String> {
-        self.names.take_due(&hosts(&self.config), Instant::now())
+        let hosts = hosts(&self.config, &self.registry.snapshot());
+        self.names.take_due(&hosts, Instant::now())
     }
 
     /// Takes answers, and publishes the endpoints that they change.
     pub(super) fn learn_names(&mut self, answers: Vec<Answer>) {
         self.names.learn(answers, Instant::now());
-        self.refresh_endpoints(&self.serving);
+        self.refresh_all(&Serving::new());
     }
 
-    /// Gives services the addresses that names stand for now. Endpoints that are new to a service
-    /// may be known in `former`.
-    fn refresh_endpoints(&self, former: &Serving) {
-        for (name, service) in &self.serving {
-            let set = service.upstreams().set.clone();
-            let former = former.get(name).map(|former| former.upstreams().set.clone());
-            let known = |id: &EndpointId| {
-                former.as_ref().and_then(|former| former.state(id)).or_else(|| set.state(id))
-            };
-            let fresh = endpoint_set(&service.config, &self.names, &known);
-            if !set.lists_the_same(&fresh) {
-                let (service_name, endpoints) = (name.as_str(), fresh.members().len());
-                tracing::info!(service = service_name, endpoints, "addresses changed");
-                service.set_endpoints(Arc::new(fresh));
+    /// Publishes the endpoints that changes in the registry brought. Returns the names that are to be
+    /// [looked up](look_up) for that.
+    pub(super) fn registry_changed(&mut self, changed: &BTreeSet<ServiceKey>) -> Vec<String> {
+        let snapshot = self.registry.snapshot();
+        let takers = changed.iter().filter_map(|key| self.takers.get(key)).flatten();
+        let takers: BTreeSet<ServiceName> = takers.cloned().collect();
+        let mut unknown = BTreeSet::new();
+        for name in &takers {
+            self.refresh(name, None, &snapshot);
+            if let Some(service) = self.serving.get(name) {
+                unknown.extend(registered_hosts(&service.config, &snapshot));
             }
         }
+        self.names.unknown(&unknown)
+    }
+
+    /// Gives recovering endpoints what is theirs by now.
+    pub(super) fn grow_shares(&mut self, now: Instant) {
+        let snapshot = self.registry.snapshot();
+        let due: Vec<ServiceName> =
+            self.ramps.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
+        for name in due {
+            self.refresh(&name, None, &snapshot);
+        }
+    }
+
+    /// When a recovering endpoint's share grows next.
+    pub(super) fn share_grows(&self) -> Option<Instant> {
+        self.ramps.values().min().copied()
+    }
+
+    /// Whether requests to a service go to all its endpoints, as too few are well.
+    pub(super) fn is_panicking(&self, service: &ServiceName) -> bool {
+        self.rotations.get(service).is_some_and(Rotation::is_panicking)
+    }
+
+    fn find_takers(&mut self) {
+        self.takers.clear();
+        for (name, service) in &self.config.services {
+            let (own, registered) = sources(service);
+            for key in registered.into_iter().chain([own]).collect::<BTreeSet<_>>() {
+                self.takers.entry(key).or_default().push(name.clone());
+            }
+        }
+        let services = &self.config.services;
+        self.rotations.retain(|name, _| services.contains_key(name));
+        self.ramps.retain(|name, _| services.contains_key(name));
+        self.endpoint_metrics.retain(|name, _| services.contains_key(name));
+    }
+
+    /// Gives every service the endpoints that it has now. Endpoints that are new to a service may be
+    /// known in `former`.
+    fn refresh_all(&mut self, former: &Serving) {
+        let snapshot = self.registry.snapshot();
+        let names: Vec<ServiceName> = self.serving.keys().cloned().collect();
+        for name in names {
+            let former = former.get(&name).map(|former| former.upstreams());
+            self.refresh(&name, former.as_deref(), &snapshot);
+        }
+    }
+
+    fn refresh(&mut self, name: &ServiceName, former: Option<&Upstreams>, snapshot: &Snapshot) {
+        let Some(service) = self.serving.get(name).cloned() else { return };
+        let upstreams = service.upstreams();
+        let known = |id: &EndpointId| {
+            former.and_then(|former| former.set.state(id)).or_else(|| upstreams.set.state(id))
+        };
+        let ground = Ground { names: &self.names, registry: snapshot };
+        let candidates = candidates(&service.config, &ground, &known);
+        let rotation = self.rotations.entry(name.clone()).or_default();
+        let turn = rotation.turn(candidates, &service.config.health, Instant::now());
+        let Turn { set, backgrounds, next, panic_changed } = turn;
+        match next {
+            Some(next) => _ = self.ramps.insert(name.clone(), next),
+            None => _ = self.ramps.remove(name),
+        }
+        let metrics = self.endpoint_metrics.entry(name.clone());
+        let metrics = metrics.or_insert_with(|| self.metrics.service(name.as_str()));
+        let (service_name, endpoints) = (name.as_str(), set.members().len());
+        metrics.endpoints.set(endpoints as i64);
+        metrics.panicking.set(i64::from(rotation.is_panicking()));
+        match panic_changed {
+            Some(true) => {
+                tracing::warn!(service = service_name, endpoints, "too few are well, all are used");
+            }
+            Some(false) => tracing::info!(service = service_name, "enough are well again"),
+            None => {}
+        }
+        // What traffic took out by itself, faster than any check, was heard of meanwhile.
+        set.members().iter().for_each(|member| member.state.set_eligible(true));
+        if !upstreams.set.lists_the_same(&set) {
+            tracing::debug!(service = service_name, endpoints, "endpoints changed");
+        } else if upstreams.backgrounds == backgrounds {
+            return;
+        }
+        service.set_endpoints(set, backgrounds);
     }
 
     pub(super) fn names(&self) -> &Names {

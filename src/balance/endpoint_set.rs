@@ -72,10 +72,15 @@ impl EndpointSet {
         listed.or_else(|| self.resting.get(id)).cloned()
     }
 
-    /// Whether another set has the same members, described alike and in the same order.
+    /// Whether another set has the same members, described alike and in the same order, of whom the
+    /// same is known.
     pub fn lists_the_same(&self, other: &EndpointSet) -> bool {
-        let description = |member: &Member| (member.endpoint.clone(), member.address);
-        self.members.iter().map(description).eq(other.members.iter().map(description))
+        self.members.len() == other.members.len()
+            && self.members.iter().zip(&other.members).all(|(one, other)| {
+                one.endpoint == other.endpoint
+                    && one.address == other.address
+                    && Arc::ptr_eq(&one.state, &other.state)
+            })
     }
 
     /// The member on whose share of the weight `fraction` falls, where 0 is the beginning of the

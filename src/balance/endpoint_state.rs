@@ -13,6 +13,7 @@ pub struct EndpointState {
     reported_cpu: AtomicU32,
     reported_memory: AtomicU32,
     eligible: AtomicBool,
+    failures: AtomicU32,
 }
 
 /// What an endpoint that never reported has, as `f32`.
@@ -26,6 +27,7 @@ impl Default for EndpointState {
             reported_cpu: AtomicU32::new(NEVER.to_bits()),
             reported_memory: AtomicU32::new(NEVER.to_bits()),
             eligible: AtomicBool::new(true),
+            failures: AtomicU32::new(0),
         }
     }
 }
@@ -70,6 +72,16 @@ impl EndpointState {
     /// between a change and the set that shows it.
     pub fn eligible(&self) -> bool {
         self.eligible.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request that failed; returns how many did in a row.
+    pub fn failed(&self) -> u32 {
+        self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// Notes a request that went well; returns whether any had failed before.
+    pub fn succeeded(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) != 0 && self.failures.swap(0, Ordering::Relaxed) != 0
     }
 
     /// Takes the endpoint out of, or back into, rotation.

@@ -17,17 +17,19 @@ const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 pub struct Spread(AtomicU64);
 
 impl Spread {
-    /// Chooses an eligible member that was not tried; `None` when there is none.
+    /// Chooses an eligible member that was not tried. Where no eligible one is left: one that was not
+    /// tried, as what is believed to be down may be up. `None` when there is none.
     pub fn pick(&self, set: &EndpointSet, key: u64, tried: &Tried) -> Option<usize> {
-        let usable =
-            |&index: &usize| !tried.contains(index) && set.members()[index].state.eligible();
+        let untried = |&index: &usize| !tried.contains(index);
+        let usable = |index: &usize| untried(index) && set.members()[*index].state.eligible();
         let place = match key {
             0 => self.0.fetch_add(STEP, Ordering::Relaxed),
             key => key.wrapping_mul(STEP),
         };
         let first = set.at_fraction(place)?;
         let count = set.members().len();
-        (0..count).map(|step| (first + step) % count).find(usable)
+        let mut order = (0..count).map(|step| (first + step) % count);
+        order.clone().find(usable).or_else(|| order.find(untried))
     }
 }
 
@@ -61,6 +63,8 @@ mod tests {
         set.members()[(home + 1) % 3].state.set_eligible(false);
         assert_eq!(spread.pick(&set, 77, &tried), Some((home + 2) % 3));
         tried.add((home + 2) % 3);
+        assert_eq!(spread.pick(&set, 77, &tried), Some((home + 1) % 3), "better than nobody");
+        tried.add((home + 1) % 3);
         assert_eq!(spread.pick(&set, 77, &tried), None);
     }
 

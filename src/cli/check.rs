@@ -7,13 +7,11 @@ use serde_json::json;
 
 use super::REFUSED;
 use crate::app;
-use crate::config::{self, Problem};
-use crate::plugin::builtin;
+use crate::config::Problem;
 
 /// Checks a configuration as a reload would.
 pub(super) fn check(path: &Path, as_json: bool) -> ExitCode {
-    let built_in: Vec<&str> = builtin::names().collect();
-    let loaded = match config::load(path, &|name| std::env::var(name).ok(), &built_in) {
+    let loaded = match app::load(path) {
         Ok(loaded) => loaded,
         Err(refused) => {
             match as_json {

@@ -103,6 +103,8 @@ fn configuration(
          upgrade_socket = \"{socket}\"\n\n\
          [admin]\n\
          address = \"{admin}\"\n\n\
+         [registry]\n\
+         store = \"memory\"\n\n\
          [log]\n\
          level = \"warn\"\n\n\
          [listeners.http]\n\

@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 pub mod plugin;
+mod remote;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +70,37 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
+    /// Look at services, describe them, deprecate versions
+    Service {
+        #[command(subcommand)]
+        command: remote::Service,
+    },
+    /// Find, register and operate instances
+    Instance {
+        #[command(subcommand)]
+        command: remote::Instance,
+    },
+    /// Ask how well services are
+    Health(remote::Health),
+    /// See what happened
+    Events(remote::Events),
+    /// See who changed what
+    Audit(remote::Audit),
+    /// Operate on groups of services
+    Group {
+        #[command(subcommand)]
+        command: remote::Group,
+    },
+    /// Back the registry up, and put a backup back
+    Registry {
+        #[command(subcommand)]
+        command: remote::Store,
+    },
+    /// Make tokens for the admin API
+    Token {
+        #[command(subcommand)]
+        command: remote::Token,
+    },
     /// Make, look at, and try plugins
     Plugin {
         #[command(subcommand)]
@@ -89,6 +121,14 @@ pub fn main() -> ExitCode {
         Command::Check { config, json } => check::check(&config, json),
         Command::Demo { listen, admin, seconds } => demo::demo(listen, admin, seconds),
         Command::Schema => print_schema(),
+        Command::Service { command } => remote::service(command),
+        Command::Instance { command } => remote::instance(command),
+        Command::Health(arguments) => remote::health(arguments),
+        Command::Events(arguments) => remote::events(arguments),
+        Command::Audit(arguments) => remote::audit(arguments),
+        Command::Group { command } => remote::group(command),
+        Command::Registry { command } => remote::store(command),
+        Command::Token { command } => remote::token(command),
         Command::Plugin { command } => plugin::run(command),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::types::{Config, Listener, Route, Server, Service};
+use super::types::{Config, Listener, Registry, RegistryStore, Route, Server, Service};
 use crate::model::{Endpoint, ListenerName, RouteName, ServiceName, StrategyName};
 
 /// The difference between two configurations.
@@ -66,20 +66,39 @@ impl fmt::Display for Diff {
 
 /// Compares what is in effect with what is to be.
 pub fn diff(old: &Config, new: &Config) -> Diff {
-    let Config { server, admin, log, access_log, plugins, listeners, strategies, services, routes } =
-        old;
+    let Config {
+        server,
+        admin,
+        log,
+        access_log,
+        plugins,
+        registry,
+        health,
+        checks,
+        listeners,
+        strategies,
+        services,
+        routes,
+    } = old;
     let mut diff = Diff::default();
     server_changes(server, &new.server, &mut diff);
     let restart = [
-        ("admin.address", admin != &new.admin),
+        ("admin.address", admin.address != new.admin.address),
         ("log.format", log.format != new.log.format),
         ("plugins.cache_directory", plugins.cache_directory != new.plugins.cache_directory),
+        ("registry.store", registry.store != new.registry.store),
     ];
     diff.needs_restart.extend(changed(restart).map(|key| format!("{key} changed")));
+    let limits =
+        |registry: &Registry| Registry { store: RegistryStore::Memory, ..registry.clone() };
     let at_once = [
         ("log.level changed", log.level != new.log.level),
         ("access_log changed", access_log != &new.access_log),
+        ("admin.auth changed", admin.auth != new.admin.auth),
+        ("admin.limits changed", admin.limits != new.admin.limits),
         ("plugins changed: limits", plugins.limits != new.plugins.limits),
+        ("registry changed: limits", limits(registry) != limits(&new.registry)),
+        ("health changed", health != &new.health),
     ];
     diff.takes_effect.extend(changed(at_once).map(str::to_owned));
     listener_changes(listeners, &new.listeners, &mut diff);
@@ -94,6 +113,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ];
         changed(parts).map(str::to_owned).collect()
     });
+    compare("check", checks, &new.checks, lines, |_, _| Vec::new());
     diff.services =
         compare("service", services, &new.services, lines, |old, new| service_parts(old, new));
     let by_name = |routes: &[std::sync::Arc<Route>]| -> BTreeMap<RouteName, std::sync::Arc<Route>> {
@@ -181,6 +201,9 @@ fn service_parts(old: &Service, new: &Service) -> Vec<String> {
         name: _,
         strategy,
         endpoints,
+        registered,
+        checks,
+        health,
         upstream,
         timeouts,
         headers,
@@ -188,6 +211,9 @@ fn service_parts(old: &Service, new: &Service) -> Vec<String> {
         connect_tries,
     } = old;
     let parts = [
+        ("registered", *registered != new.registered),
+        ("checks", *checks != new.checks),
+        ("health", *health != new.health),
         ("upstream", *upstream != new.upstream),
         ("timeouts", *timeouts != new.timeouts),
         ("headers", *headers != new.headers),

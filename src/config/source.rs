@@ -17,7 +17,7 @@ use super::problem::{Place, Problem, Problems};
 use super::substitute::{Outside, substitute};
 use super::tree::{Located, Node};
 use super::types::Config;
-use super::validate::{Surroundings, Validated, validate};
+use super::validate::{BuiltIn, Surroundings, Validated, validate};
 
 /// The largest configuration file or fragment; a larger one is refused unread.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -67,7 +67,7 @@ pub struct Refused {
 pub fn load(
     path: &Path,
     variable: &dyn Fn(&str) -> Option<String>,
-    built_in: &[&str],
+    built_in: BuiltIn<'_>,
 ) -> Result<Loaded, Refused> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let directory = absolute.parent().unwrap_or(Path::new("/")).to_owned();

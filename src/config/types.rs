@@ -11,8 +11,12 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
 use regex::Regex;
+use semver::VersionReq;
 
-use crate::model::{Endpoint, ListenerName, RouteName, ServiceName, StrategyName};
+pub use crate::model::PluginSource;
+use crate::model::{
+    Check, CheckName, Endpoint, ListenerName, Namespace, RouteName, ServiceName, StrategyName, Tag,
+};
 
 /// A whole configuration, as one reload takes effect.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,10 @@ pub struct Config {
     pub log: Log,
     pub access_log: AccessLog,
     pub plugins: Plugins,
+    pub registry: Registry,
+    pub health: Health,
+    /// `[checks]`: services name them, and registrations may.
+    pub checks: BTreeMap<CheckName, Arc<Check>>,
     pub listeners: Vec<Listener>,
     /// Every strategy that a service uses: those of `[strategies]`, and built-in ones that a
     /// service names directly.
@@ -53,6 +61,90 @@ pub struct Server {
 pub struct Admin {
     /// `None` switches it off.
     pub address: Option<SocketAddr>,
+    pub auth: AdminAuth,
+    pub limits: AdminLimits,
+}
+
+/// Who may use `/v1`. What stands under `/-/` and `/metrics` asks nobody's name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AdminAuth {
+    /// What a client from a loopback address may do that shows nothing; `None` = nothing.
+    pub anonymous: Option<Role>,
+    pub tokens: Vec<AdminToken>,
+    pub jwt: Option<JwtAuth>,
+}
+
+/// What somebody may do; each role may what those before it may, but a registrar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// Read.
+    Viewer,
+    /// Read, and register, update and deregister instances of the services that its token names.
+    Registrar,
+    /// Change anything about services and instances.
+    Operator,
+    /// Everything: reload, audit records, subscriptions of others, backups.
+    Admin,
+}
+
+/// A long-lived secret, known by its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminToken {
+    /// For audit records.
+    pub name: String,
+    /// SHA-256 of the token. Tokens are random and long, so that a slow hash would add nothing.
+    pub sha256: [u8; 32],
+    pub role: Role,
+    /// Of a registrar: what it may touch.
+    pub services: Vec<ServicePattern>,
+}
+
+/// `web`, `team-a/*`, `shop/web-*`: a namespace (default: `default`) and a name, each of which may end
+/// in `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePattern {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// Tokens that somebody else signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtAuth {
+    /// JSON Web Key Set with the keys that may sign; read again when it changes.
+    pub jwks: PathBuf,
+    /// One of these must be in `aud`.
+    pub audience: Vec<String>,
+    /// Must be `iss`; `None` = any.
+    pub issuer: Option<String>,
+    /// The claim that holds the role.
+    pub role_claim: String,
+    /// The claim that holds a registrar's services, as a list of patterns.
+    pub services_claim: String,
+    /// How wrong clocks may be.
+    pub leeway: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdminLimits {
+    /// A larger request is refused with 413.
+    pub max_request_bytes: usize,
+    /// Requests of one client address in a second; more get 429. 0 = no limit.
+    pub requests_per_second: u32,
+    /// Clients that watch at the same time.
+    pub max_watchers: usize,
+    /// A watcher that takes nothing for this long is cut off.
+    pub watcher_timeout: Duration,
+}
+
+impl Default for AdminLimits {
+    fn default() -> Self {
+        Self {
+            max_request_bytes: 1 << 20,
+            requests_per_second: 0,
+            max_watchers: 20_000,
+            watcher_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +172,86 @@ pub enum AccessLogTarget {
     Off,
     Stdout,
     File(PathBuf),
+}
+
+/// The registry of services and instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    pub store: RegistryStore,
+    /// A critical instance that sends no heart-beat is deregistered this long after its time-to-live
+    /// lapsed.
+    pub ttl_grace: Duration,
+    /// Nothing is made critical, or deregistered, for its heart-beats while more than this share (in
+    /// percent) of all time-to-lives lapsed at once.
+    pub self_preservation_percent: u32,
+    /// Fewer lapsed instances than this are never suspicious.
+    pub self_preservation_least: u32,
+    /// A draining instance leaves after this, requests or not.
+    pub drain_timeout: Duration,
+    pub max_services: usize,
+    pub max_instances: usize,
+    /// Events and audit records that are kept.
+    pub max_events: usize,
+    pub max_audit_records: u64,
+    pub max_subscriptions: usize,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            store: RegistryStore::Memory,
+            ttl_grace: Duration::from_secs(60),
+            self_preservation_percent: 50,
+            self_preservation_least: 5,
+            drain_timeout: Duration::from_secs(30),
+            max_services: 20_000,
+            max_instances: 200_000,
+            max_events: 10_000,
+            max_audit_records: 100_000,
+            max_subscriptions: 1_000,
+        }
+    }
+}
+
+/// Where registrations are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistryStore {
+    /// Nowhere: a restart forgets them.
+    Memory,
+    /// In one file.
+    Sqlite(PathBuf),
+}
+
+/// What holds for the health of every service that does not say otherwise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Health {
+    /// Below this share of eligible endpoints, in percent, requests go to all of them. 0 = never.
+    pub panic_percent: u32,
+    /// An endpoint that recovers gets its whole share of the traffic after this. Zero = at once.
+    pub slow_start: Duration,
+    /// Whether real traffic's results count.
+    pub passive: bool,
+    /// Failures in a row (connections refused or broken, time-outs, 502 to 504) that take an endpoint out;
+    /// a refused connection does at once.
+    pub passive_failures: u32,
+    /// How long traffic keeps an endpoint out that no check calls back before. Doubles with each time, up to
+    /// ten times.
+    pub passive_rest: Duration,
+    /// Checks in flight, over all services.
+    pub max_concurrent: usize,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            panic_percent: 50,
+            slow_start: Duration::ZERO,
+            passive: true,
+            passive_failures: 5,
+            passive_rest: Duration::from_secs(10),
+            max_concurrent: 4096,
+        }
+    }
 }
 
 /// Limits of every plugin; `Strategy::limits` is what holds for one.
@@ -190,14 +362,6 @@ pub struct Strategy {
     pub limits: PluginLimits,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PluginSource {
-    /// Embedded in the binary, by its name.
-    BuiltIn(String),
-    /// A component file; an absolute path.
-    File(PathBuf),
-}
-
 /// What of a request makes its affinity key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HashOn {
@@ -209,11 +373,16 @@ pub enum HashOn {
     Query(String),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     pub name: ServiceName,
     pub strategy: StrategyName,
     pub endpoints: Vec<Endpoint>,
+    /// Which registered instances are endpoints too.
+    pub registered: Registered,
+    /// What each of its instances is asked.
+    pub checks: Vec<Arc<Check>>,
+    pub health: Health,
     pub upstream: Upstream,
     pub timeouts: Timeouts,
     pub headers: HeaderEdits,
@@ -221,6 +390,20 @@ pub struct Service {
     pub max_request_body_bytes: Option<u64>,
     /// Endpoints tried in all when a connection cannot be made.
     pub connect_tries: u32,
+}
+
+/// Which instances of the registry a service takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// `false` = none but its own endpoints.
+    pub enabled: bool,
+    pub namespace: Namespace,
+    /// The registry's name of the service; its own by default.
+    pub service: ServiceName,
+    /// Only those whose version matches; `None` = all, those without a version too.
+    pub version: Option<VersionReq>,
+    /// Only those that have all of these.
+    pub tags: BTreeSet<Tag>,
 }
 
 /// How a service's endpoints are spoken to.

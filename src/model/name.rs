@@ -84,6 +84,24 @@ names! {
     StrategyName
     /// An endpoint within its service. State follows it: the same id is the same instance.
     EndpointId
+    /// An instance within its service, as it was registered. One whose host is a name with several
+    /// addresses becomes several endpoints.
+    InstanceId
+    /// A room of its own for services: the same name in two namespaces is two services.
+    Namespace
+    /// Services that are operated on together.
+    GroupName
+    /// A health check: of `[checks]`, of a registration, or one that the registry makes itself.
+    CheckName
+    /// A word by which services and instances are found.
+    Tag
+}
+
+impl Namespace {
+    /// Where a service is that names none.
+    pub fn default_one() -> Self {
+        Self("default".into())
+    }
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::builtin;
 use super::cache::Cache;
-use super::engine::HotEngine;
+use super::kind::Kind;
 use super::log_gate::tame;
 use super::refusal::Refusal;
 use crate::config::PluginSource;
@@ -43,7 +44,7 @@ impl LoadedComponent {
 
 /// Compiled components by content, shared while somebody uses them.
 pub struct Library {
-    engine: HotEngine,
+    engine: Engine,
     cache: Option<Cache>,
     loaded: Mutex<HashMap<String, Weak<LoadedComponent>>>,
 }
@@ -51,7 +52,9 @@ pub struct Library {
 impl Library {
     /// A library that keeps compiled components in `cache_directory`. A folder that cannot be used
     /// is logged and done without.
-    pub fn new(engine: HotEngine, cache_directory: Option<&Path>) -> Self {
+    ///
+    /// Libraries of several engines may share the folder: an entry is found by the engine's settings too.
+    pub fn new(engine: impl Into<Engine>, cache_directory: Option<&Path>) -> Self {
         let cache = cache_directory.and_then(|directory| match Cache::open(directory) {
             Ok(cache) => Some(cache),
             Err(error) => {
@@ -60,26 +63,31 @@ impl Library {
                 None
             }
         });
-        Self { engine, cache, loaded: Mutex::default() }
+        Self { engine: engine.into(), cache, loaded: Mutex::default() }
     }
 
     /// The engine that components are compiled for.
-    pub fn engine(&self) -> &HotEngine {
+    pub(super) fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Reads and compiles a component, unless the same bytes are in use already.
+    /// Reads and compiles a component that is to be of `kind`, unless the same bytes are in use already.
     pub fn load(
         &self,
+        kind: Kind,
         source: &PluginSource,
         file_limit_bytes: u64,
     ) -> Result<Arc<LoadedComponent>, Refusal> {
         match source {
-            PluginSource::BuiltIn(name) => match builtin::component(name) {
-                Some(bytes) => self.compile(bytes),
-                None => Err(Refusal::UnknownBuiltIn {
+            PluginSource::BuiltIn(name) => match (builtin::component(name), builtin::kind(name)) {
+                (Some(bytes), Some(of)) if of == kind => self.compile(bytes),
+                (_, Some(of)) => {
+                    Err(Refusal::OtherBuiltIn { name: name.clone(), of, wanted: kind })
+                }
+                (_, None) => Err(Refusal::UnknownBuiltIn {
+                    kind,
                     name: name.clone(),
-                    known: builtin::names().collect::<Vec<_>>().join(", "),
+                    known: builtin::names(kind).collect::<Vec<_>>().join(", "),
                 }),
             },
             PluginSource::File(path) => self.compile(&read_bounded(path, file_limit_bytes)?),
@@ -103,7 +111,7 @@ impl Library {
     }
 
     fn cached_or_compiled(&self, digest: &str, bytes: &[u8]) -> Result<Component, Refusal> {
-        let engine = self.engine.wasmtime();
+        let engine = &self.engine;
         let mut compatibility = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatibility);
         let key = format!("{digest}-{:016x}", compatibility.finish());
@@ -146,6 +154,7 @@ fn check_magic(bytes: &[u8]) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::engine::{AsyncEngine, HotEngine};
     use super::*;
 
     fn refusal(bytes: &[u8]) -> String {
@@ -169,12 +178,37 @@ mod tests {
     }
 
     #[test]
+    fn a_built_in_of_another_kind_is_refused_in_words() {
+        let library = Library::new(AsyncEngine::new().unwrap(), None);
+        let refusal = |kind, name: &str| {
+            let source = PluginSource::BuiltIn(name.into());
+            library.load(kind, &source, 16 << 20).err().expect("refused").to_string()
+        };
+        let words = refusal(Kind::HealthCheck, "maglev");
+        assert_eq!(
+            words,
+            "`maglev` is a built-in strategy, for [strategies]; here a health check is wanted"
+        );
+        let words = refusal(Kind::Balancer, "redis-ping");
+        assert_eq!(
+            words,
+            "`redis-ping` is a built-in health check, for [checks]; here a strategy is wanted"
+        );
+        let words = refusal(Kind::HealthCheck, "redis-pong");
+        assert!(
+            words.starts_with("there is no built-in health check `redis-pong`; there are "),
+            "{words}"
+        );
+    }
+
+    #[test]
     fn a_huge_file_is_refused_without_being_read() {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(100 << 20).unwrap();
         let library = Library::new(HotEngine::new().unwrap(), None);
         let source = PluginSource::File(file.path().into());
-        let refusal = library.load(&source, 16 << 20).err().expect("refused").to_string();
+        let refusal =
+            library.load(Kind::Balancer, &source, 16 << 20).err().expect("refused").to_string();
         assert!(refusal.contains("has 104857600 bytes, and the limit is 16777216"), "{refusal}");
     }
 }

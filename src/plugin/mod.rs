@@ -3,7 +3,7 @@
 //! In reading order: an [`engine`] runs components under [`limits`]; a [`library`] finds their
 //! bytes, compiles them and keeps the result in a [`cache`]; a [`contract`] says which components
 //! may serve, and a [`refusal`] says why one may not. One folder for each plugin kind stands on
-//! these: [`balancer`] today.
+//! these: [`balancer`] and [`health_check`].
 
 pub mod balancer;
 mod bindings;
@@ -12,6 +12,9 @@ mod cache;
 mod clock;
 pub mod contract;
 mod engine;
+mod exports;
+pub mod health_check;
+mod kind;
 pub mod library;
 mod limits;
 mod log_gate;
@@ -20,7 +23,8 @@ mod seeds;
 mod state;
 
 pub use clock::SimulatedClock;
-pub use engine::{EngineError, HotEngine};
+pub use engine::{AsyncEngine, EngineError, HotEngine};
+pub use kind::Kind;
 pub use library::{Library, LoadedComponent};
 pub use refusal::Refusal;
 pub use seeds::Seeds;

@@ -1,5 +1,7 @@
 //! Why a component may not serve, in words that its author can act on.
 
+use super::kind::Kind;
+
 /// A component that was refused. What served before goes on serving.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -20,8 +22,18 @@ pub enum Refusal {
     NotWasm(Vec<u8>),
     #[error("is not a valid component (a truncated file looks like this): {0}")]
     Invalid(String),
-    #[error("there is no built-in strategy `{name}`; there are {known}")]
-    UnknownBuiltIn { name: String, known: String },
+    #[error("there is no built-in {} `{name}`; there are {known}", kind.of_built_in())]
+    UnknownBuiltIn { kind: Kind, name: String, known: String },
+    #[error(
+        "`{name}` is a built-in {}, for {}; here a {} is wanted",
+        of.of_built_in(), of.section(), wanted.of_built_in()
+    )]
+    OtherBuiltIn { name: String, of: Kind, wanted: Kind },
+    #[error(
+        "is a {of}: it exports {export}. It belongs to {}; here a {wanted} is wanted",
+        of.section()
+    )]
+    OtherKind { of: Kind, export: String, wanted: Kind },
     #[error(
         "{verb} {found}; this proxy speaks {spoken}. \
          Rebuild the plugin with a matching `proconsul-plugin`"
@@ -33,7 +45,7 @@ pub enum Refusal {
         "imports {import}, which a {kind} has not; it may import {allowed}. \
          What a plugin may do is what its world imports"
     )]
-    ForbiddenImport { import: String, kind: &'static str, allowed: String },
+    ForbiddenImport { import: String, kind: Kind, allowed: String },
     #[error("exports `{function}` with another type than the contract's: {detail}")]
     WrongType { function: &'static str, detail: String },
     #[error("cannot be instantiated: {0}")]

@@ -185,6 +185,9 @@ fn answered(response: &mut ResponseHeader, context: &mut Inner) -> Result<()> {
         && let Target::Service(service) = &route.target
     {
         placement.answered(service, upstreams, response.status.as_u16());
+        if let Some(notice) = placement.index().and_then(|index| upstreams.notice(index)) {
+            notice.add_to(response)?;
+        }
         edit::response(&service.config.headers.response, response)?;
         edit::response(&route.config.headers.response, response)?;
     }
@@ -352,7 +355,8 @@ impl ProxyHttp for Gateway {
             && let Target::Service(service) = &route.target
         {
             route.metrics.connect_failures.inc();
-            placement.unreachable(service, upstreams);
+            let refused = *error.etype() == ErrorType::ConnectRefused;
+            placement.unreachable(service, upstreams, refused);
             let tries = service.config.connect_tries as usize;
             error.set_retry(placement.tries() < tries.min(upstreams.set.members().len()));
         }

@@ -7,6 +7,7 @@
 mod address;
 mod admit;
 mod affinity;
+mod background;
 mod client;
 mod connection;
 mod context;
@@ -29,8 +30,10 @@ mod service;
 mod stamp;
 pub mod tls;
 mod trace;
+mod traffic;
 
 pub use affinity::hash as affinity_key;
+pub use background::{Background, Backgrounds, Notice};
 pub use gateway::{Gateway, Shared};
 pub use peer::PeerError;
 pub use route::RouteTable;

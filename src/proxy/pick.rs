@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::reject::Rejection;
 use super::service::{Service, Upstreams};
+use super::traffic;
 use crate::balance::{Ask, EndpointState, RequestFacts, Tried, choose};
 use crate::plugin::balancer::Outcome;
 use crate::telemetry::clock::coarse_ms;
@@ -91,26 +92,35 @@ impl Placement {
         current.answered = true;
         let latency_us = current.latency_us();
         current.state.latency().observe(latency_us, coarse_ms());
+        match status {
+            502..=504 => traffic::failed(service, upstreams, current.index, false),
+            _ => traffic::succeeded(service, upstreams, current.index),
+        }
         if service.balancer.wants_feedback() {
             let outcome = if status < 500 { Outcome::Success } else { Outcome::Failure };
             service.balancer.observe(&upstreams.set, current.index, outcome, latency_us);
         }
     }
 
-    /// The endpoint could not be reached: the request is there no more.
-    pub(super) fn unreachable(&mut self, service: &Service, upstreams: &Upstreams) {
-        self.broke_off(service, upstreams);
+    /// The endpoint could not be reached: the request is there no more. `refused` = nobody listens.
+    pub(super) fn unreachable(&mut self, service: &Service, upstreams: &Upstreams, refused: bool) {
+        self.failed(service, upstreams, refused);
         self.leave();
     }
 
     /// No answer will come of this try. Nothing is said of one whose header came: it is judged.
     pub(super) fn broke_off(&mut self, service: &Service, upstreams: &Upstreams) {
+        self.failed(service, upstreams, false);
+    }
+
+    fn failed(&mut self, service: &Service, upstreams: &Upstreams, refused: bool) {
         let Some(current) = self.current.as_mut().filter(|current| !current.answered) else {
             return;
         };
         current.answered = true;
         let latency_us = current.latency_us();
         current.state.latency().observe_failure(latency_us, coarse_ms());
+        traffic::failed(service, upstreams, current.index, refused);
         if service.balancer.wants_feedback() {
             let index = current.index;
             service.balancer.observe(&upstreams.set, index, Outcome::Unreachable, latency_us);

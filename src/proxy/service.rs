@@ -5,9 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use pingora_core::upstreams::peer::HttpPeer;
 
+use super::background::{Background, Backgrounds, Notice};
 use super::peer::{PeerError, PeerTemplate};
 use crate::balance::{EndpointSet, Member, Spread};
 use crate::config;
+use crate::health::TrafficInbox;
 use crate::plugin::balancer::Balancer;
 
 /// One service. A reload that changes it publishes another, which takes over what is known.
@@ -15,6 +17,8 @@ pub struct Service {
     pub config: Arc<config::Service>,
     pub balancer: Arc<Balancer>,
     pub spread: Arc<Spread>,
+    /// Who hears what requests meet.
+    pub traffic: TrafficInbox,
     template: PeerTemplate,
     upstreams: ArcSwap<Upstreams>,
 }
@@ -22,6 +26,9 @@ pub struct Service {
 /// The endpoints of a service at one moment, and how to reach each of them.
 pub struct Upstreams {
     pub set: Arc<EndpointSet>,
+    pub backgrounds: Backgrounds,
+    /// Some of them have something to tell clients: else no response needs to be looked at.
+    has_notices: bool,
     peers: Vec<HttpPeer>,
 }
 
@@ -29,6 +36,20 @@ impl Upstreams {
     /// How to reach the member at `index`.
     pub fn peer(&self, index: usize) -> &HttpPeer {
         &self.peers[index]
+    }
+
+    /// What is to be known of the member at `index`.
+    pub fn background(&self, index: usize) -> Option<&Background> {
+        let id = &self.set.members().get(index)?.endpoint.id;
+        self.backgrounds.get(id).map(|background| &**background)
+    }
+
+    /// What is to be told to clients of the member at `index`.
+    pub fn notice(&self, index: usize) -> Option<&Notice> {
+        if !self.has_notices {
+            return None;
+        }
+        self.background(index)?.notice.as_ref()
     }
 }
 
@@ -39,10 +60,12 @@ impl Service {
         balancer: Arc<Balancer>,
         spread: Arc<Spread>,
         set: Arc<EndpointSet>,
+        backgrounds: Backgrounds,
+        traffic: TrafficInbox,
     ) -> Result<Self, PeerError> {
         let template = PeerTemplate::new(&config)?;
-        let upstreams = ArcSwap::from_pointee(upstreams(&template, set));
-        Ok(Self { config, balancer, spread, template, upstreams })
+        let upstreams = ArcSwap::from_pointee(upstreams(&template, set, backgrounds));
+        Ok(Self { config, balancer, spread, traffic, template, upstreams })
     }
 
     /// The endpoints right now. A request keeps what it got to its end.
@@ -50,14 +73,24 @@ impl Service {
         self.upstreams.load_full()
     }
 
-    /// Publishes other endpoints, then tells the strategy.
-    pub fn set_endpoints(&self, set: Arc<EndpointSet>) {
-        self.upstreams.store(Arc::new(upstreams(&self.template, set.clone())));
-        self.balancer.set_endpoints(set);
+    /// Publishes other endpoints, then tells the strategy, unless it knows them.
+    pub fn set_endpoints(&self, set: EndpointSet, backgrounds: Backgrounds) {
+        let former = self.upstreams().set.clone();
+        let same = former.lists_the_same(&set);
+        let set = if same { former } else { Arc::new(set) };
+        self.upstreams.store(Arc::new(upstreams(&self.template, set.clone(), backgrounds)));
+        if !same {
+            self.balancer.set_endpoints(set);
+        }
     }
 }
 
-fn upstreams(template: &PeerTemplate, set: Arc<EndpointSet>) -> Upstreams {
+fn upstreams(
+    template: &PeerTemplate,
+    set: Arc<EndpointSet>,
+    backgrounds: Backgrounds,
+) -> Upstreams {
     let peers = set.members().iter().map(|member: &Member| template.peer(member)).collect();
-    Upstreams { set, peers }
+    let has_notices = backgrounds.values().any(|background| background.notice.is_some());
+    Upstreams { set, backgrounds, has_notices, peers }
 }

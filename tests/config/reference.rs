@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::load_case;
 
-const FILES: [&str; 5] =
-    ["tls/site.pem", "tls/site.key", "tls/ca.pem", "tls/client.pem", "tls/client.key"];
+const FILES: [&str; 6] =
+    ["tls/site.pem", "tls/site.key", "tls/ca.pem", "tls/client.pem", "tls/client.key", "keys.json"];
 
 #[test]
 fn the_reference_loads_as_it_is_and_with_every_comment_taken_away() {

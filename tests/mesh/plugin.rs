@@ -25,7 +25,7 @@ impl Balancer {
     /// The component's bytes.
     pub fn build(&self) -> Vec<u8> {
         let world = if self.world.is_empty() { "balancer" } else { self.world };
-        component(&self.text(), &own_wit(), world)
+        component(&self.text(), &own_wit("balancer"), world)
     }
 
     fn text(&self) -> String {
@@ -73,12 +73,12 @@ impl Balancer {
     }
 }
 
-/// The contract, as it is in `wit/`.
-fn own_wit() -> Resolve {
+/// The contract of a kind, as it is in `wit/`.
+pub fn own_wit(kind: &str) -> Resolve {
     let mut resolve = Resolve::default();
     let wit = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
     resolve.push_dir(wit.join("host")).unwrap();
-    resolve.push_dir(wit.join("balancer")).unwrap();
+    resolve.push_dir(wit.join(kind)).unwrap();
     resolve
 }
 

@@ -33,6 +33,7 @@ pub struct Builder {
     directory: TempDir,
     listener_keys: String,
     server_keys: String,
+    admin_keys: String,
     log_table: &'static str,
     config: String,
     files: Vec<(String, Vec<u8>)>,
@@ -48,6 +49,7 @@ impl Mesh {
             directory: tempfile::tempdir().unwrap(),
             listener_keys: String::new(),
             server_keys: String::new(),
+            admin_keys: String::new(),
             log_table: "[log]\nlevel = \"info\"\n",
             config: config.into(),
             files: Vec::new(),
@@ -94,6 +96,13 @@ impl Builder {
         self
     }
 
+    /// Keys of `[admin]`.
+    pub fn admin_keys(mut self, keys: &str) -> Self {
+        self.admin_keys.push_str(keys);
+        self.admin_keys.push('\n');
+        self
+    }
+
     /// Leaves `[log]` to the test.
     pub fn bare_log(mut self) -> Self {
         self.log_table = "";
@@ -135,12 +144,13 @@ impl Builder {
         // First, as its keys may stand outside of tables.
         let mut text = format!(
             "{config}\n[server]\nthreads = 1\nupgrade_socket = \"run/upgrade.sock\"\n{server}\
-             [admin]\naddress = \"{admin}\"\n\
+             [admin]\naddress = \"{admin}\"\n{admin_keys}\
              {log}\
              [plugins]\ncache_directory = \"{cache}\"\n\
              [listeners.http]\naddress = \"{listener}\"\n{keys}",
             server = self.server_keys,
             admin = self.admin,
+            admin_keys = self.admin_keys,
             log = self.log_table,
             cache = cache.display(),
             listener = self.listener,
@@ -189,6 +199,9 @@ fn spawn(config: &Path, log: &Path, flags: &[&str]) -> Child {
         .arg(config)
         .args(flags)
         .env("NO_COLOR", "1")
+        // The registry's store is where state is kept: each proxy has its own.
+        .env("XDG_STATE_HOME", config.parent().unwrap())
+        .env_remove("STATE_DIRECTORY")
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)

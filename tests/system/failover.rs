@@ -15,7 +15,11 @@ fn service(endpoints: usize, keys: &str) -> String {
 #[tokio::test]
 async fn who_refuses_is_passed_over() {
     let (down, up) = (Upstream::refusing(), Upstream::echo("up").await);
-    let mesh = Mesh::with(&service(2, "")).at("0", down).at("1", &up).start().await;
+    let mesh = Mesh::with(&service(2, "health = { passive = false }"))
+        .at("0", down)
+        .at("1", &up)
+        .start()
+        .await;
     let mut connection = mesh.connect().await;
     let post = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nabc";
     for _ in 0..10 {

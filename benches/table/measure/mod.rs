@@ -1,13 +1,17 @@
 //! The measurements, one a file, in the order of the table.
 
 mod callgrind;
+mod checks;
 mod cpu;
 mod hostile;
+mod killed;
 mod latency;
 mod memory;
 mod obeys;
 mod pick;
+mod registry;
 mod reloads;
+mod services;
 
 use anyhow::Result;
 
@@ -47,5 +51,9 @@ pub const ALL: &[Measurement] = &[
     },
     Measurement { name: "memory", what: "resident memory at rest", run: memory::run },
     Measurement { name: "hostile", what: "a plugin that never returns", run: hostile::run },
+    Measurement { name: "services", what: "CPU a request beside many", run: services::run },
+    Measurement { name: "registry", what: "the registry over its API", run: registry::run },
+    Measurement { name: "killed", what: "kills while registering", run: killed::run },
+    Measurement { name: "checks", what: "health checks of many instances", run: checks::run },
     Measurement { name: "latency", what: "latency at a fixed rate", run: latency::run },
 ];

@@ -44,3 +44,17 @@ pub mod handover {
         disable_run_ctors_once_workaround: true,
     });
 }
+
+pub mod health_check {
+    wit_bindgen::generate!({
+        path: ["wit/host", "wit/health-check"],
+        world: "proconsul:health-check/health-check",
+        generate_all,
+        pub_export_macro: true,
+        disable_run_ctors_once_workaround: true,
+        with: {
+            "proconsul:host/log@0.1.0": crate::bindings::balancer::proconsul::host::log,
+            "proconsul:host/random@0.1.0": crate::bindings::balancer::proconsul::host::random,
+        },
+    });
+}

@@ -1,14 +1,16 @@
 //! The one value behind a component's exports.
 //!
-//! The only file with `unsafe`: exports are functions without a receiver, so the strategy must live in
-//! a `static`, and a lock would be paid in each pick for nobody to wait on.
+//! The only file with `unsafe`: exports are functions without a receiver, so the strategy or check
+//! must live in a `static`, and a lock would be paid in each pick for nobody to wait on.
 
 use std::cell::UnsafeCell;
 
+use crate::health_check::{self, HealthCheck, Verdict};
 use crate::json;
 use crate::strategy::{Endpoint, Feedback, Handover, Outcome, Strategy};
+use crate::wait;
 
-/// A place for one strategy.
+/// A place for one strategy or health check.
 pub struct Instance<S>(UnsafeCell<Option<S>>);
 
 // SAFETY: a component instance has one thread, and the proxy never enters it twice at a time: the
@@ -17,7 +19,7 @@ pub struct Instance<S>(UnsafeCell<Option<S>>);
 #[cfg(target_arch = "wasm32")]
 unsafe impl<S> Sync for Instance<S> {}
 
-impl<S: Strategy> Instance<S> {
+impl<S> Instance<S> {
     /// Before `configure`.
     pub const fn empty() -> Self {
         Self(UnsafeCell::new(None))
@@ -29,7 +31,28 @@ impl<S: Strategy> Instance<S> {
         // SAFETY: see `Sync` above. Each export calls this once, and the borrow ends with it.
         unsafe { &mut *self.0.get() }
     }
+}
 
+impl<C: HealthCheck> Instance<C> {
+    /// What the proxy calls first of a health check.
+    pub fn configure_check(&self, config: &str) -> Result<(), String> {
+        *self.get() = Some(C::new(json::parse(config)?)?);
+        Ok(())
+    }
+
+    /// What it calls for each check.
+    pub fn check(&self, endpoint: &health_check::Endpoint) -> Verdict {
+        match self.get() {
+            Some(check) => {
+                wait::begin(endpoint.timeout_ms);
+                check.check(endpoint)
+            }
+            None => Verdict::Critical(String::from("`check` was called before `configure`")),
+        }
+    }
+}
+
+impl<S: Strategy> Instance<S> {
     /// What the proxy calls first.
     pub fn configure(&self, config: &str) -> Result<(), String> {
         *self.get() = Some(S::new(json::parse(config)?)?);
@@ -86,3 +109,5 @@ pub const fn check_strategy<S: Strategy>() {}
 pub const fn check_feedback<S: Feedback>() {}
 /// Compiles only for what `export!(…, handover)` accepts.
 pub const fn check_handover<S: Handover>() {}
+/// Compiles only for what `export_health_check!` accepts.
+pub const fn check_health_check<C: HealthCheck>() {}

@@ -1,5 +1,7 @@
-//! Write a load-balancing strategy for Proconsul: implement [`Strategy`], export it, and
-//! `proconsul plugin build` makes the component.
+//! Write a plugin for Proconsul: implement [`Strategy`] (load balancing) or
+//! [`HealthCheck`](health_check::HealthCheck), export it, and `proconsul plugin build` makes the component.
+//!
+//! # A strategy
 //!
 //! ```
 //! use proconsul_plugin::{Endpoint, Strategy};
@@ -44,23 +46,58 @@
 //! proconsul_plugin::export!(Striding);
 //! ```
 //!
-//! The crate must be a `cdylib`. It is built for `wasm32-unknown-unknown`: no files, sockets, threads or
-//! clock, and [`std::time::Instant::now`] panics. What a strategy can reach is what this
-//! crate offers: [`loads`], [`request`], [`node`], [`random`] and [`log`]; those it does not use
-//! the component does not import, and `proconsul plugin inspect` shows which it does.
+//! # A health check
 //!
-//! Outside of WebAssembly [`export!`] only checks the types, and the functions of those modules panic.
+//! ```
+//! use proconsul_plugin::health_check::{Endpoint, HealthCheck, Verdict};
+//! use proconsul_plugin::{NoConfig, http};
+//!
+//! struct Ready;
+//!
+//! impl HealthCheck for Ready {
+//!     type Config = NoConfig;
+//!
+//!     fn new(_: NoConfig) -> Result<Self, String> {
+//!         Ok(Self)
+//!     }
+//!
+//!     fn check(&mut self, endpoint: &Endpoint) -> Verdict {
+//!         match http::get(&http::url(endpoint, "/ready")) {
+//!             Ok(response) if response.status == 200 => Verdict::Passing,
+//!             Ok(response) => Verdict::Critical(format!("status {}", response.status)),
+//!             Err(error) => Verdict::Critical(error.to_string()),
+//!         }
+//!     }
+//! }
+//!
+//! proconsul_plugin::export_health_check!(Ready);
+//! ```
+//!
+//! # What a plugin can reach
+//!
+//! The crate must be a `cdylib`. It is built for `wasm32-unknown-unknown`: no files, sockets, threads or
+//! clock of the standard library, and [`std::time::Instant::now`] panics. What a plugin can reach is
+//! what this crate offers: for a strategy [`loads`], [`request`] and [`node`], for a health check
+//! [`http`] and [`tcp`], for both [`random`] and [`log`]. Those it does not use the component does
+//! not import, and `proconsul plugin inspect` shows which it does.
+//!
+//! Outside of WebAssembly [`export!`] and [`export_health_check!`] only check the types, and the functions
+//! of those modules panic.
 //! Put what is worth a unit test into a type that takes their answers as arguments, as
 //! [`algorithms`] does with its `Host`.
 #![warn(missing_docs)]
 
 #[doc(hidden)]
 pub mod bindings;
+pub mod health_check;
+pub mod http;
 #[doc(hidden)]
 pub mod instance;
 mod json;
 pub mod log;
 mod strategy;
+pub mod tcp;
+mod wait;
 
 pub use proconsul_algorithms as algorithms;
 
@@ -95,6 +132,47 @@ macro_rules! export {
             $crate::instance::check_strategy::<$strategy>();
             $($crate::check_also!($also, $strategy);)*
         };
+    };
+}
+
+/// Makes a type that implements [`HealthCheck`](health_check::HealthCheck) the component's check. Once for
+/// each crate.
+///
+/// ```ignore
+/// proconsul_plugin::export_health_check!(Mine);
+/// ```
+#[macro_export]
+macro_rules! export_health_check {
+    ($check:ty $(,)?) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            static INSTANCE: $crate::instance::Instance<$check> =
+                $crate::instance::Instance::empty();
+
+            struct Component;
+            impl $crate::bindings::health_check::exports::proconsul::health_check::checker::Guest
+                for Component
+            {
+                fn configure(
+                    config: ::std::string::String,
+                ) -> ::std::result::Result<(), ::std::string::String> {
+                    INSTANCE.configure_check(&config)
+                }
+
+                fn check(
+                    endpoint: $crate::health_check::Endpoint,
+                ) -> $crate::health_check::Verdict {
+                    INSTANCE.check(&endpoint)
+                }
+            }
+            $crate::bindings::health_check::export!(
+                Component with_types_in $crate::bindings::health_check
+            );
+        };
+
+        // So that an ordinary `cargo check` or `cargo test` sees the same type errors.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = $crate::instance::check_health_check::<$check>();
     };
 }
 

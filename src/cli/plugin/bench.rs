@@ -19,7 +19,7 @@ use crate::balance::{
 use crate::config::{HashOn, PluginLimits, PluginSource, Strategy};
 use crate::model::{Endpoint, EndpointId, ServiceName, StrategyName, Weight};
 use crate::plugin::balancer::{Balancer, BalancerHost};
-use crate::plugin::{HotEngine, Library, Node, Refusal, Seeds};
+use crate::plugin::{HotEngine, Kind, Library, Node, Refusal, Seeds};
 use crate::telemetry::Metrics;
 
 /// Picks between two looks at the clock.
@@ -52,7 +52,19 @@ struct Line {
 }
 
 /// Measures, and prints.
-pub(super) fn bench(plugin: &str, source: &PluginSource, options: &Options) -> ExitCode {
+pub(super) fn bench(
+    plugin: &str,
+    source: &PluginSource,
+    kind: Kind,
+    options: &Options,
+) -> ExitCode {
+    if kind == Kind::HealthCheck {
+        eprintln!(
+            "error: {plugin} is a health check, and this measures picks; \
+             `proconsul plugin test {plugin} --against HOST:PORT` says how long a check takes"
+        );
+        return ExitCode::FAILURE;
+    }
     let config: toml::Table = match toml::from_str(&options.config) {
         Ok(config) => config,
         Err(error) => {

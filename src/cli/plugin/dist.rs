@@ -27,7 +27,7 @@ pub fn build(
     target_dir: Option<&Path>,
 ) -> Result<Vec<Component>, DistError> {
     let folders: Vec<PathBuf> =
-        builtin::names().map(|name| checkout.join("plugins").join(name)).collect();
+        builtin::all_names().map(|name| checkout.join("plugins").join(name)).collect();
     Ok(build::build_all(toolchain, &folders, target_dir)?)
 }
 
@@ -57,7 +57,7 @@ pub fn check(checkout: &Path) -> Result<Vec<String>, DistError> {
     let dist = checkout.join(DIST);
     let manifest = digest::read(&dist.join("manifest.toml"))?;
     let mut wrong = Vec::new();
-    for name in builtin::names() {
+    for name in builtin::all_names() {
         let Some(entry) = manifest.get(name) else {
             wrong.push(format!("{name}: is not in the manifest"));
             continue;
@@ -92,7 +92,7 @@ mod tests {
             write(shared, b"");
         }
         let mut manifest = Manifest::new();
-        for name in builtin::names() {
+        for name in builtin::all_names() {
             let folder = Path::new("plugins").join(name);
             write(folder.join("Cargo.toml").to_str().unwrap(), b"");
             write(&format!("{DIST}/{name}.wasm"), name.as_bytes());
@@ -122,6 +122,6 @@ mod tests {
         assert_eq!(wrong[2], "random: is not the component that was built");
 
         std::fs::write(dir.path().join("wit/a.wit"), "package a:b;").unwrap();
-        assert!(check(dir.path()).unwrap().len() >= builtin::names().count());
+        assert!(check(dir.path()).unwrap().len() >= builtin::all_names().count());
     }
 }

@@ -8,14 +8,15 @@ use anyhow::Context;
 use super::digest::{Entry, Manifest};
 use super::new::{self, Sdk};
 use super::{build, digest, dist, toolchain};
+use crate::plugin::Kind;
 
 /// Makes a crate, and says what to type next.
-pub(super) fn new(name: &str, parent: &Path, sdk: Option<PathBuf>) -> ExitCode {
+pub(super) fn new(kind: Kind, name: &str, parent: &Path, sdk: Option<PathBuf>) -> ExitCode {
     let sdk = sdk.map_or_else(find_sdk, Sdk::Path);
-    finish(new::create(name, parent, &sdk).map(|folder| {
-        let folder = folder.display();
+    finish(new::create(kind, name, parent, &sdk).map(|folder| {
+        let (folder, what) = (folder.display(), kind.of_built_in());
         format!(
-            "{folder}: a strategy to change to your own. Next:\n    \
+            "{folder}: a {what} to change to your own. Next:\n    \
              proconsul plugin build {folder}\n    proconsul plugin test {folder}"
         )
     }))

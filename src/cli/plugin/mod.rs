@@ -12,6 +12,7 @@ mod limits;
 
 mod inspect;
 
+mod health_check;
 mod scenario;
 mod test;
 
@@ -25,14 +26,17 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::config::{PluginLimits, PluginSource};
-use crate::plugin::builtin;
+use crate::plugin::{HotEngine, Kind, Library, builtin, contract};
 use crate::telemetry::log;
 use limits::LimitFlags;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Make a crate for a strategy of one's own, which builds and passes its tests
+    /// Make a crate for a plugin of one's own, which builds and passes its tests
     New {
+        /// What it is for
+        #[arg(long, value_enum, default_value = "balancer")]
+        kind: KindName,
         /// Its name: lower-case letters, digits and `-`
         name: String,
         /// The folder to make its folder in
@@ -51,7 +55,7 @@ pub enum Command {
         /// Where the component goes; by default into the crate's folder
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Build every strategy that Proconsul ships, from the `plugins` folder of a checkout
+        /// Build every plugin that Proconsul ships, from the `plugins` folder of a checkout
         #[arg(long, value_name = "PLUGINS", conflicts_with = "folder", requires = "out")]
         all: Option<PathBuf>,
         /// Write beside it what it was built from, and by what; for the plugins of a checkout
@@ -60,7 +64,7 @@ pub enum Command {
     },
     /// Show a component's world, versions, imports, permissions, limits and size
     Inspect {
-        /// A component file, a crate's folder, or the name of a built-in strategy
+        /// A component file, a crate's folder, or the name of a built-in plugin
         plugin: String,
         /// Print it as JSON
         #[arg(long)]
@@ -70,25 +74,34 @@ pub enum Command {
     },
     /// Play scenario files against a component
     ///
-    /// Seed, loads and time are the files', so that a run is the same everywhere. Exits with 1 when a
+    /// Seed, loads and time are the files', so that a run is the same everywhere; a health check is
+    /// played against the servers that its files describe. Exits with 1 when a
     /// scenario failed, with 3 when the component cannot serve at all.
     Test {
-        /// A component file, a crate's folder, or the name of a built-in strategy
+        /// A component file, a crate's folder, or the name of a built-in plugin
         plugin: String,
         /// Scenario files, or folders of them; by default `scenarios` beside the component
         scenarios: Vec<PathBuf>,
         /// Print the results as JSON
         #[arg(long)]
         json: bool,
-        /// Show what each step picked
+        /// Show what each step picked, or said
         #[arg(long, short, conflicts_with = "json")]
         verbose: bool,
+        /// Instead of playing scenarios, make a health check look at this server once, `host:port`
+        ///
+        /// Exits with 1 when it is critical, or the plugin fails.
+        #[arg(long, value_name = "HOST:PORT", conflicts_with = "scenarios")]
+        against: Option<String>,
+        /// The check's config for `--against`, as TOML such as 'path = "/ready"'
+        #[arg(long, default_value = "", requires = "against")]
+        config: String,
         #[command(flatten)]
         limits: LimitFlags,
     },
     /// Measure what a pick costs, beside a native round-robin
     Bench {
-        /// A component file, a crate's folder, or the name of a built-in strategy
+        /// A component file, a crate's folder, or the name of a built-in plugin
         plugin: String,
         /// Numbers of endpoints to measure with
         #[arg(long, value_delimiter = ',', default_value = "10,1000",
@@ -105,10 +118,26 @@ pub enum Command {
     },
 }
 
+/// The kinds by the names of their worlds.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum KindName {
+    Balancer,
+    HealthCheck,
+}
+
+impl From<KindName> for Kind {
+    fn from(name: KindName) -> Self {
+        match name {
+            KindName::Balancer => Kind::Balancer,
+            KindName::HealthCheck => Kind::HealthCheck,
+        }
+    }
+}
+
 /// Runs a subcommand.
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
-        Command::New { name, parent, sdk } => make::new(&name, &parent, sdk),
+        Command::New { kind, name, parent, sdk } => make::new(kind.into(), &name, &parent, sdk),
         Command::Build { all: Some(plugins), out: Some(out), manifest, .. } => {
             make::all(&plugins, &out, manifest)
         }
@@ -118,17 +147,28 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Inspect { plugin, json, limits } => with_source(&plugin, |source| {
             inspect::inspect(&plugin, source, &limits.or(PluginLimits::default()), json)
         }),
-        Command::Test { plugin, scenarios, json, verbose, limits } => {
+        Command::Test { plugin, json, against: Some(address), config, limits, .. } => {
+            let limits = limits.or(PluginLimits::default());
+            with_source(&plugin, |source| {
+                health_check::against(&plugin, source, limits, &address, &config, json)
+            })
+        }
+        Command::Test { plugin, scenarios, json, verbose, limits, .. } => {
             let limits = limits
                 .or(PluginLimits { pick_deadline: test::PICK_DEADLINE, ..PluginLimits::default() });
             let show = test::Show { json, verbose };
-            with_source(&plugin, |source| test::test(&plugin, source, limits, &scenarios, show))
+            with_source(&plugin, |source| {
+                let kind = kind_of(source, &limits);
+                test::test(&plugin, source, kind, limits, &scenarios, show)
+            })
         }
         Command::Bench { plugin, endpoints, config, json, limits } => {
             let limits = limits.or(PluginLimits::default());
             let endpoints = endpoints.iter().map(|&count| count as usize).collect();
             let options = bench::Options { endpoints, config, limits, json };
-            with_source(&plugin, |source| bench::bench(&plugin, source, &options))
+            with_source(&plugin, |source| {
+                bench::bench(&plugin, source, kind_of(source, &options.limits), &options)
+            })
         }
     }
 }
@@ -149,7 +189,22 @@ fn with_source(plugin: &str, run: impl FnOnce(&PluginSource) -> ExitCode) -> Exi
     }
 }
 
-/// A plugin as people name it: a component file, a crate's folder, or a built-in strategy.
+/// What kind of plugin it is. One that cannot be read, or is of no kind, counts as a balancer: the refusal
+/// that follows says what is wrong with it.
+fn kind_of(source: &PluginSource, limits: &PluginLimits) -> Kind {
+    let of_file = || {
+        let library = Library::new(HotEngine::new().ok()?, None);
+        let component = library.load(Kind::Balancer, source, limits.file_bytes).ok()?;
+        contract::kind(&component)
+    };
+    let kind = match source {
+        PluginSource::BuiltIn(name) => builtin::kind(name),
+        PluginSource::File(_) => of_file(),
+    };
+    kind.unwrap_or(Kind::Balancer)
+}
+
+/// A plugin as people name it: a component file, a crate's folder, or a built-in plugin.
 fn source_of(plugin: &str) -> Result<PluginSource, String> {
     if plugin.ends_with(".wasm") {
         return Ok(PluginSource::File(plugin.into()));

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::plugin::Kind;
+
 /// Where a new plugin's crate finds the SDK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sdk {
@@ -37,14 +39,31 @@ pub enum NewError {
     },
 }
 
-/// The crate's files, with `{{name}}` and `{{sdk}}` to be filled in.
-const TEMPLATE: [(&str, &str); 5] = [
+/// A crate's files, with `{{name}}` and `{{sdk}}` to be filled in.
+type Template = [(&'static str, &'static str); 5];
+
+const BALANCER: Template = [
     ("Cargo.toml", include_str!("template/Cargo.toml.in")),
     ("README.md", include_str!("template/README.md")),
     (".gitignore", include_str!("template/gitignore")),
     ("src/lib.rs", include_str!("template/src/lib.rs")),
     ("scenarios/spills-over.toml", include_str!("template/scenarios/spills-over.toml")),
 ];
+
+const HEALTH_CHECK: Template = [
+    ("Cargo.toml", include_str!("template/Cargo.toml.in")),
+    ("README.md", include_str!("template-health-check/README.md")),
+    (".gitignore", include_str!("template/gitignore")),
+    ("src/lib.rs", include_str!("template-health-check/src/lib.rs")),
+    ("scenarios/answers.toml", include_str!("template-health-check/scenarios/answers.toml")),
+];
+
+fn template(kind: Kind) -> &'static Template {
+    match kind {
+        Kind::Balancer => &BALANCER,
+        Kind::HealthCheck => &HEALTH_CHECK,
+    }
+}
 
 impl Sdk {
     /// The SDK of the checkout that one of these folders is in, or else this version's release.
@@ -75,8 +94,8 @@ fn is_sdk(folder: &Path) -> bool {
     folder.join("Cargo.toml").is_file()
 }
 
-/// Makes a crate called `name` in a folder of that name under `parent`, and gives the folder.
-pub fn create(name: &str, parent: &Path, sdk: &Sdk) -> Result<PathBuf, NewError> {
+/// Makes a crate for a plugin of `kind` called `name` in a folder of that name under `parent`, and gives the folder.
+pub fn create(kind: Kind, name: &str, parent: &Path, sdk: &Sdk) -> Result<PathBuf, NewError> {
     let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let first = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
     if !letters || !first || name.len() > 64 || name.ends_with('-') {
@@ -87,7 +106,7 @@ pub fn create(name: &str, parent: &Path, sdk: &Sdk) -> Result<PathBuf, NewError>
         return Err(NewError::Exists(folder));
     }
     let requirement = sdk.requirement()?;
-    for (file, text) in TEMPLATE {
+    for (file, text) in template(kind) {
         let path = folder.join(file);
         let text = text.replace("{{name}}", name).replace("{{sdk}}", &requirement);
         let made = match path.parent() {
@@ -110,26 +129,34 @@ mod tests {
 
     #[test]
     fn every_placeholder_is_filled_in() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = create("fill-first", dir.path(), &version()).unwrap();
-        for (file, _) in TEMPLATE {
-            let text = std::fs::read_to_string(folder.join(file)).unwrap();
-            assert!(!text.contains("{{"), "{file}: {text}");
+        for kind in Kind::ALL {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = create(kind, "fill-first", dir.path(), &version()).unwrap();
+            for (file, _) in template(kind) {
+                let text = std::fs::read_to_string(folder.join(file)).unwrap();
+                assert!(!text.contains("{{"), "{file}: {text}");
+            }
+            let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+            let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+            assert_eq!(manifest["package"]["name"].as_str(), Some("fill-first"));
+            assert_eq!(manifest["dependencies"]["proconsul-plugin"].as_str(), Some("0.1.0"));
         }
-        let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
-        assert_eq!(manifest["package"]["name"].as_str(), Some("fill-first"));
-        assert_eq!(manifest["dependencies"]["proconsul-plugin"].as_str(), Some("0.1.0"));
     }
 
     #[test]
     fn nothing_is_overwritten_and_names_are_checked() {
         let dir = tempfile::tempdir().unwrap();
-        create("mine", dir.path(), &version()).unwrap();
-        assert!(matches!(create("mine", dir.path(), &version()), Err(NewError::Exists(_))));
+        create(Kind::Balancer, "mine", dir.path(), &version()).unwrap();
+        assert!(matches!(
+            create(Kind::Balancer, "mine", dir.path(), &version()),
+            Err(NewError::Exists(_))
+        ));
         for name in ["", "Mine", "1st", "a/b", "..", "a_b", "a-"] {
             assert!(
-                matches!(create(name, dir.path(), &version()), Err(NewError::Name(_))),
+                matches!(
+                    create(Kind::Balancer, name, dir.path(), &version()),
+                    Err(NewError::Name(_))
+                ),
                 "{name}"
             );
         }
@@ -139,7 +166,10 @@ mod tests {
     fn a_wrong_sdk_is_refused_before_anything_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let sdk = Sdk::Path(dir.path().join("nowhere"));
-        assert!(matches!(create("mine", dir.path(), &sdk), Err(NewError::NoSdk(_))));
+        assert!(matches!(
+            create(Kind::Balancer, "mine", dir.path(), &sdk),
+            Err(NewError::NoSdk(_))
+        ));
         assert!(!dir.path().join("mine").exists());
     }
 

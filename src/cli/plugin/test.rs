@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::REFUSED;
+use super::health_check;
 use super::scenario::{self, Failure, Report};
 use crate::config::{PluginLimits, PluginSource};
-use crate::plugin::HotEngine;
+use crate::plugin::{HotEngine, Kind};
 
 /// Longer than in a proxy: a scenario says what is picked, and must say so on a busy machine as well.
 pub(super) const PICK_DEADLINE: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub(super) struct Show {
 pub(super) fn test(
     plugin: &str,
     source: &PluginSource,
+    kind: Kind,
     limits: PluginLimits,
     named: &[PathBuf],
     show: Show,
@@ -36,6 +38,9 @@ pub(super) fn test(
             return ExitCode::FAILURE;
         }
     };
+    if kind == Kind::HealthCheck {
+        return health_check::test(plugin, source, limits, &files, show);
+    }
     let engine = match HotEngine::new() {
         Ok(engine) => engine,
         Err(error) => {
@@ -128,20 +133,26 @@ fn print_table(reports: &[(PathBuf, Report)], verbose: bool) {
         }
     }
     for (file, report) in reports {
-        for Failure { line, step, about, expected, came } in &report.failures {
-            let step = step.map_or_else(String::new, |step| format!(" step {step}"));
-            let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
-            eprintln!("\n{}:{line}:{step}{about}", file.display());
-            eprintln!("    expected {expected}\n    came     {came}");
-        }
+        print_failures(file, &report.failures);
     }
 }
 
+/// What failed in a file, with its place.
+pub(super) fn print_failures(file: &Path, failures: &[Failure]) {
+    for Failure { line, step, about, expected, came } in failures {
+        let step = step.map_or_else(String::new, |step| format!(" step {step}"));
+        let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
+        eprintln!("\n{}:{line}:{step}{about}", file.display());
+        eprintln!("    expected {expected}\n    came     {came}");
+    }
+}
+
+pub(super) fn failure_json(failure: &Failure) -> serde_json::Value {
+    let Failure { line, step, about, expected, came } = failure;
+    json!({ "line": line, "step": step, "about": about, "expected": expected, "came": came })
+}
+
 fn print_json(plugin: &str, reports: &[(PathBuf, Report)]) {
-    let failure = |failure: &Failure| {
-        let Failure { line, step, about, expected, came } = failure;
-        json!({ "line": line, "step": step, "about": about, "expected": expected, "came": came })
-    };
     let scenario = |(file, report): &(PathBuf, Report)| {
         let steps = report.steps.iter().map(|step| {
             json!({ "line": step.line, "about": step.about, "picks": step.picks, "counts": step.counts })
@@ -151,7 +162,7 @@ fn print_json(plugin: &str, reports: &[(PathBuf, Report)]) {
             "passed": report.passed(),
             "seed": report.seed,
             "steps": steps.collect::<Vec<_>>(),
-            "failures": report.failures.iter().map(failure).collect::<Vec<_>>(),
+            "failures": report.failures.iter().map(failure_json).collect::<Vec<_>>(),
         })
     };
     let passed = reports.iter().all(|(_, report)| report.passed());

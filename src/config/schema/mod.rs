@@ -6,11 +6,14 @@
 
 mod access_log;
 mod admin;
+mod check;
 mod headers;
+mod health;
 mod json;
 mod listener;
 mod log;
 mod plugins;
+mod registry;
 mod route;
 mod server;
 mod service;
@@ -23,20 +26,25 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use access_log::{AccessLog, AccessLogTarget};
-pub use admin::Admin;
+pub use admin::{Admin, AdminAuth, AdminToken, JwtAuth, Role};
+pub use check::{
+    Check, CheckTls, GrpcCheck, HttpCheck, ResourceCheck, ResponseTimeCheck, TcpCheck,
+};
 pub use headers::HeaderEdit;
+pub use health::{Health, HealthStatus, ServiceHealth};
 pub use json::json_schema;
 pub use listener::{CertificateFiles, Listener, ListenerTls};
 pub use log::{Log, LogFormat};
 pub use plugins::Plugins;
+pub use registry::{Registry, RegistryStore};
 pub use route::{HeaderMatch, Redirect, Rewrite, Route, RouteTimeouts, Scheme};
 pub use server::Server;
-pub use service::{Endpoint, Protocol, Service, Timeouts, UpstreamTls};
+pub use service::{Endpoint, Protocol, Registered, Service, Timeouts, UpstreamTls};
 pub use strategy::{HashOn, Strategy};
 pub use units::{Size, Time};
 
-/// Proconsul's configuration file. A fragment (a file that `include` names) may hold `listeners`,
-/// `strategies`, `services` and `routes`.
+/// Proconsul's configuration file. A fragment (a file that `include` names) may hold `checks`,
+/// `listeners`, `strategies`, `services` and `routes`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(title = "Proconsul configuration")]
 #[serde(deny_unknown_fields, default)]
@@ -55,6 +63,12 @@ pub struct File {
     pub access_log: AccessLog,
     /// Limits of every plugin, and the cache of compiled ones.
     pub plugins: Plugins,
+    /// The registry of services and their instances.
+    pub registry: Registry,
+    /// What holds for every service's health, and every check's schedule.
+    pub health: Health,
+    /// Health checks, by name: services name them, and so may registrations.
+    pub checks: BTreeMap<String, Check>,
     /// Sockets that take requests, by name.
     pub listeners: BTreeMap<String, Listener>,
     /// Plugins with their configuration, by name. A service may also name a built-in directly.
@@ -66,4 +80,4 @@ pub struct File {
 }
 
 /// The top-level keys that a fragment may hold.
-pub const FRAGMENT_KEYS: [&str; 4] = ["listeners", "routes", "services", "strategies"];
+pub const FRAGMENT_KEYS: [&str; 5] = ["checks", "listeners", "routes", "services", "strategies"];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CertificateFiles, HeaderEdit, Size, Time};
+use super::{CertificateFiles, HeaderEdit, ServiceHealth, Size, Time};
 
 /// What requests are forwarded to.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -15,6 +15,12 @@ pub struct Service {
     pub strategy: String,
     /// The places that a request can go to.
     pub endpoints: Vec<Endpoint>,
+    /// Which registered instances are endpoints too. Default: those of the same name.
+    pub registered: Registered,
+    /// What each instance is asked to learn whether it is well: names from `[checks]`.
+    pub checks: Vec<String>,
+    /// What is done about instances that are not well.
+    pub health: ServiceHealth,
     /// How endpoints are spoken to: `"http1"`; `"http2"` (without TLS: with prior knowledge);
     /// `"auto"` (with TLS: what both sides can, without: HTTP/1.1).
     pub protocol: Protocol,
@@ -57,6 +63,34 @@ pub struct Endpoint {
     /// Free facts for strategies and people.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+}
+
+/// Which instances of the registry a service takes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Registered {
+    /// Whether it takes any.
+    pub enabled: bool,
+    /// The namespace that they register in.
+    pub namespace: String,
+    /// The service that they register as. Default: this service's name.
+    pub service: Option<String>,
+    /// Only those with such a version: `^1.2`, `>=1, <2`. Default: all.
+    pub version: Option<String>,
+    /// Only those with all of these tags.
+    pub tags: Vec<String>,
+}
+
+impl Default for Registered {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            namespace: "default".to_owned(),
+            service: None,
+            version: None,
+            tags: Vec::new(),
+        }
+    }
 }
 
 /// What is spoken to endpoints.
@@ -105,6 +139,9 @@ impl Default for Service {
         Self {
             strategy: "round-robin".to_owned(),
             endpoints: Vec::new(),
+            registered: Registered::default(),
+            checks: Vec::new(),
+            health: ServiceHealth::default(),
             protocol: Protocol::Auto,
             tls: None,
             timeouts: Timeouts::default(),

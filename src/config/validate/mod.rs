@@ -4,13 +4,17 @@
 //! Pure: what it must know of the machine comes in [`Surroundings`]. It never sees what was pruned,
 //! and does not complain of its absence: that was reported when it was pruned.
 
+mod admin;
 mod check;
 mod headers;
+mod health;
+mod health_check;
 mod listener;
 mod matcher;
 mod network;
 mod plugins;
 mod process;
+mod registry;
 mod rewrite;
 mod route;
 mod service;
@@ -24,20 +28,28 @@ use super::problem::{Problem, Problems};
 use super::schema;
 use super::tree::Node;
 use super::types::Config;
+pub use admin::service_pattern;
 use check::Check;
 
 /// What a configuration means depends on where it is read.
 pub struct Surroundings<'a> {
     /// The configuration file's directory, absolute: relative paths begin here.
     pub directory: &'a Path,
-    /// The names of the strategies that are embedded in the binary.
-    pub built_in: &'a [&'a str],
+    /// The plugins that are embedded in the binary.
+    pub built_in: BuiltIn<'a>,
     /// An environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Whether there is such a file.
     pub is_file: &'a dyn Fn(&Path) -> bool,
     /// What `threads = 0` means.
     pub cores: usize,
+}
+
+/// Names of the plugins that are embedded in the binary, by their kind.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn<'a> {
+    pub strategies: &'a [&'a str],
+    pub checks: &'a [&'a str],
 }
 
 /// What validation makes of a file.
@@ -68,6 +80,9 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         log,
         access_log,
         plugins,
+        registry,
+        health,
+        checks,
         listeners,
         strategies,
         services,
@@ -75,14 +90,18 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     } = file;
     let at = KeyPath::root;
     let server = process::server(server, &at("server"), check);
-    let admin = process::admin(admin, &at("admin"), check);
+    let admin = admin::admin(admin, &at("admin"), check);
     let log = process::log(log, &at("log"), check);
     let access_log = process::access_log(access_log, &at("access_log"), check);
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
     let admin_address = admin.as_ref().and_then(|admin| admin.address);
     let listeners = listener::listeners(listeners, admin_address, &at("listeners"), check);
     let strategies = strategy::strategies(strategies, &plugins.limits, &at("strategies"), check);
-    let services = service::services(services, &at("services"), check);
+    let registry = registry::registry(registry, &at("registry"), check);
+    let (health, schedule) = health::health(health, &at("health"), check);
+    let memory = plugins.limits.memory_bytes;
+    let checks = health_check::checks(checks, &schedule, memory, &at("checks"), check);
+    let services = service::services(services, &health, &checks, &at("services"), check);
     let strategies = strategy::used(strategies, &services, &plugins.limits, check);
     let routes = route::routes(routes, &at("routes"), check);
     Some(Config {
@@ -91,6 +110,9 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         log: log?,
         access_log: access_log?,
         plugins,
+        registry: registry?,
+        health,
+        checks,
         listeners,
         strategies,
         services,

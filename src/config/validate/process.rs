@@ -1,13 +1,12 @@
-//! `[server]`, `[admin]`, `[log]`, `[access_log]`: what concerns the process rather than requests.
+//! `[server]`, `[log]`, `[access_log]`: what concerns the process rather than requests.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check::{Check, HOUR};
-use super::network::{SOCKET_ADDRESS, socket_address};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{AccessLog, AccessLogTarget, Admin, Log, LogFormat, Server};
+use crate::config::types::{AccessLog, AccessLogTarget, Log, LogFormat, Server};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -47,15 +46,6 @@ fn default_upgrade_socket(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf 
     let runtime = set("RUNTIME_DIRECTORY").filter(|path| !path.to_string_lossy().contains(':'));
     let directory = runtime.or_else(|| set("XDG_RUNTIME_DIR").map(|path| path.join("proconsul")));
     directory.unwrap_or_else(|| PathBuf::from("/run/proconsul")).join("upgrade.sock")
-}
-
-pub fn admin(admin: schema::Admin, at: &KeyPath, check: &mut Check<'_>) -> Option<Admin> {
-    let schema::Admin { enabled, address } = admin;
-    let Some(address) = socket_address(&address) else {
-        check.refuse(&at.key("address"), "will not do", SOCKET_ADDRESS);
-        return None;
-    };
-    Some(Admin { address: enabled.then_some(address) })
 }
 
 pub fn log(log: schema::Log, at: &KeyPath, check: &mut Check<'_>) -> Option<Log> {

@@ -5,19 +5,25 @@ use std::sync::Arc;
 
 use super::check::{Check, DAY, HOUR, MILLISECOND};
 use super::headers::edits;
+use super::health::service_health;
 use super::network::{host_and_port, host_name};
+use super::registry::registered as registered_instances;
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls};
-use crate::model::{Endpoint, EndpointId, ServiceName, StrategyName, Weight};
+use crate::config::types::{Health, Service, Timeouts, Upstream, UpstreamProtocol, UpstreamTls};
+use crate::model::{self, CheckName, Endpoint, EndpointId, ServiceName, StrategyName, Weight};
+
+type Checks = BTreeMap<CheckName, Arc<model::Check>>;
 
 pub fn services(
     services: BTreeMap<String, schema::Service>,
+    health: &Health,
+    checks: &Checks,
     at: &KeyPath,
     check: &mut Check<'_>,
 ) -> BTreeMap<ServiceName, Arc<Service>> {
     let each = services.into_iter().filter_map(|(name, written)| {
-        let service = service(&name, written, &at.key(&name), check)?;
+        let service = service(&name, written, health, checks, &at.key(&name), check)?;
         Some((service.name.clone(), Arc::new(service)))
     });
     each.collect()
@@ -26,12 +32,17 @@ pub fn services(
 fn service(
     name: &str,
     service: schema::Service,
+    inherited_health: &Health,
+    declared_checks: &Checks,
     at: &KeyPath,
     check: &mut Check<'_>,
 ) -> Option<Service> {
     let schema::Service {
         strategy,
         endpoints: written,
+        registered,
+        checks,
+        health,
         protocol,
         tls,
         timeouts: times,
@@ -43,7 +54,10 @@ fn service(
     } = service;
     let name = check.name(at, ServiceName::new(name));
     let strategy = strategy_name(&strategy, &at.key("strategy"), check);
-    let endpoints = endpoints(written, &at.key("endpoints"), check);
+    let takes_registered = registered.enabled;
+    let endpoints = endpoints(written, takes_registered, &at.key("endpoints"), check);
+    let checks = named_checks(&checks, declared_checks, &at.key("checks"), check);
+    let health = service_health(health, inherited_health, &at.key("health"), check);
     let tls = tls.map(|written| upstream_tls(written, &at.key("tls"), check));
     let protocol = match protocol {
         schema::Protocol::Http1 => UpstreamProtocol::Http1,
@@ -52,12 +66,16 @@ fn service(
     };
     let streams = check.number(&at.key("max_h2_streams"), max_h2_streams, 1, 10_000);
     let upstream = Upstream { protocol, tls, max_h2_streams: streams as usize };
+    let name = name?;
     Some(Service {
+        registered: registered_instances(registered, &name, &at.key("registered"), check)?,
+        checks,
+        health,
         timeouts: timeouts(times, &at.key("timeouts"), check),
         headers: edits(request_headers, response_headers, at, check),
         max_request_body_bytes: max_request_body.map(|size| size.0),
         connect_tries: check.number(&at.key("connect_tries"), connect_tries, 1, 16),
-        name: name?,
+        name,
         strategy: strategy?,
         endpoints,
         upstream,
@@ -67,7 +85,7 @@ fn service(
 fn strategy_name(text: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<StrategyName> {
     // What was declared but is broken counts as known: it has its own problem.
     let declared = KeyPath::root("strategies");
-    let built_in = check.around.built_in;
+    let built_in = check.around.built_in.strategies;
     if built_in.contains(&text) || check.tree.locate(&declared.key(text)).node.is_some() {
         return check.name(at, StrategyName::new(text));
     }
@@ -77,7 +95,36 @@ fn strategy_name(text: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<Stra
     None
 }
 
-fn endpoints(list: Vec<schema::Endpoint>, at: &KeyPath, check: &mut Check<'_>) -> Vec<Endpoint> {
+/// Checks that are declared, by their names.
+fn named_checks(
+    names: &[String],
+    declared: &Checks,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Vec<Arc<model::Check>> {
+    let table = KeyPath::root("checks");
+    let mut found: Vec<Arc<model::Check>> = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        let at = at.index(i);
+        match declared.get(name.as_str()) {
+            Some(known) if found.iter().any(|other| other.name == known.name) => {
+                check.wrong(&at, "is named twice");
+            }
+            Some(known) => found.push(known.clone()),
+            // What was declared but is broken has its own problem.
+            None if check.tree.locate(&table.key(name)).node.is_some() => {}
+            None => check.unknown(&at, "is no check", name, check.tree.keys(&table)),
+        }
+    }
+    found
+}
+
+fn endpoints(
+    list: Vec<schema::Endpoint>,
+    takes_registered: bool,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Vec<Endpoint> {
     let mut ids = BTreeSet::new();
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for (i, written) in list.into_iter().enumerate() {
@@ -91,10 +138,12 @@ fn endpoints(list: Vec<schema::Endpoint>, at: &KeyPath, check: &mut Check<'_>) -
         endpoints.push(endpoint);
     }
     if !check.tree.pruned_within(at) {
-        if endpoints.is_empty() {
+        // Where instances register, none need be listed.
+        if endpoints.is_empty() && !takes_registered {
             check.doubt(at, "there is no endpoint: each request gets 503");
-        } else if endpoints.iter().all(|endpoint| endpoint.weight.get() == 0) {
-            check.lacks(at, "all weights are 0; at least one must be more");
+        }
+        if !endpoints.is_empty() && endpoints.iter().all(|e| e.weight == Weight::ZERO) {
+            check.doubt(at, "all weights are 0: no request goes to any of them");
         }
     }
     endpoints

@@ -51,7 +51,8 @@ fn strategy(
         probe_after_max,
     } = strategy;
     let name = check.name(at, StrategyName::new(name));
-    let source = source(&plugin, &at.key("plugin"), check);
+    let built_in = check.around.built_in.strategies;
+    let source = source(&plugin, built_in, "strategy", &at.key("plugin"), check);
     let hash_on = match (written, &source) {
         (Some(written), _) => hash_on(written, &at.key("hash_on"), check),
         (None, Some(source)) => Some(default_hash_on(source)),
@@ -72,15 +73,22 @@ fn strategy(
     Some(Strategy { name: name?, source: source?, config_json, hash_on: hash_on?, limits })
 }
 
-fn source(plugin: &str, at: &KeyPath, check: &mut Check<'_>) -> Option<PluginSource> {
-    if check.around.built_in.contains(&plugin) {
+/// Where a plugin of some `kind` comes from: one of `built_in`, or a file.
+pub fn source(
+    plugin: &str,
+    built_in: &[&str],
+    kind: &str,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Option<PluginSource> {
+    if built_in.contains(&plugin) {
         return Some(PluginSource::BuiltIn(plugin.to_owned()));
     }
     if plugin.ends_with(".wasm") {
         return Some(PluginSource::File(check.file(at, plugin)));
     }
-    let what = "is no built-in strategy, nor a path ending in `.wasm`";
-    check.unknown(at, what, plugin, check.around.built_in.to_vec());
+    let what = format!("is no built-in {kind}, nor a path ending in `.wasm`");
+    check.unknown(at, &what, plugin, built_in.to_vec());
     None
 }
 
@@ -136,7 +144,7 @@ pub fn used(
 
 fn direct(name: &StrategyName, limits: &PluginLimits, check: &Check<'_>) -> Option<Strategy> {
     let source = PluginSource::BuiltIn(name.as_str().to_owned());
-    check.around.built_in.contains(&name.as_str()).then(|| Strategy {
+    check.around.built_in.strategies.contains(&name.as_str()).then(|| Strategy {
         name: name.clone(),
         hash_on: default_hash_on(&source),
         source,

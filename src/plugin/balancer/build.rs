@@ -14,7 +14,8 @@ use wasmtime::component::{HasSelf, InstancePre, Linker};
 use super::super::bindings::BalancerWithFeedback;
 use super::super::clock::{Clock, SimulatedClock};
 use super::super::contract::{self, BalancerExports};
-use super::super::engine::{EngineError, HotEngine};
+use super::super::engine::EngineError;
+use super::super::kind::Kind;
 use super::super::library::{Library, LoadedComponent};
 use super::super::limits::Limiter;
 use super::super::log_gate::{LogGate, tame};
@@ -88,7 +89,7 @@ impl BalancerHost {
         metrics: Metrics,
         clock: Clock,
     ) -> Result<Arc<Self>, EngineError> {
-        let mut linker = Linker::new(library.engine().wasmtime());
+        let mut linker = Linker::new(library.engine());
         BalancerWithFeedback::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
         Ok(Arc::new(Self {
             library,
@@ -102,15 +103,11 @@ impl BalancerHost {
         }))
     }
 
-    /// The engine, for looking at components.
-    pub fn engine(&self) -> &HotEngine {
-        self.library.engine()
-    }
-
     /// Reads, compiles and checks a strategy's component.
     pub fn load(&self, strategy: &Strategy) -> Result<Checked, Refusal> {
-        let component = self.library.load(&strategy.source, strategy.limits.file_bytes)?;
-        let exports = contract::check_balancer(self.library.engine(), &component)?;
+        let component =
+            self.library.load(Kind::Balancer, &strategy.source, strategy.limits.file_bytes)?;
+        let exports = contract::check_balancer(&component)?;
         let pre = self
             .linker
             .instantiate_pre(component.wasmtime())

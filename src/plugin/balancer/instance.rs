@@ -9,6 +9,7 @@ use wasmtime::{Store, Trap};
 use super::super::bindings;
 use super::super::contract::BalancerExports;
 use super::super::engine::ticks;
+use super::super::exports::{self, function};
 use super::super::log_gate::tame;
 use super::super::refusal::Refusal;
 use super::super::state::HostState;
@@ -82,19 +83,18 @@ impl Instance {
             .instantiate(&mut store)
             .map_err(|error| Refusal::Instantiate(Fault::of(&error).to_string()))?;
 
-        let mut lookup = Lookup { store: &mut store, instance };
         let strategy = exports.strategy.as_str();
-        let pick = lookup.function(strategy, "pick")?;
-        let configure = lookup.function(strategy, "configure")?;
-        let set_endpoints = lookup.function(strategy, "set-endpoints")?;
+        let pick = function(&mut store, instance, strategy, "pick")?;
+        let configure = function(&mut store, instance, strategy, "configure")?;
+        let set_endpoints = function(&mut store, instance, strategy, "set-endpoints")?;
         let observe = match &exports.feedback {
-            Some(feedback) => Some(lookup.function(feedback, "observe")?),
+            Some(feedback) => Some(function(&mut store, instance, feedback, "observe")?),
             None => None,
         };
         let handover = match &exports.handover {
             Some(handover) => Some((
-                lookup.function(handover, "snapshot")?,
-                lookup.function(handover, "restore")?,
+                function(&mut store, instance, handover, "snapshot")?,
+                function(&mut store, instance, handover, "restore")?,
             )),
             None => None,
         };
@@ -186,45 +186,11 @@ impl Instance {
     }
 }
 
-struct Lookup<'a> {
-    store: &'a mut Store<HostState>,
-    instance: wasmtime::component::Instance,
-}
-
-impl Lookup<'_> {
-    fn function<P, R>(
-        &mut self,
-        interface: &str,
-        name: &'static str,
-    ) -> Result<TypedFunc<P, R>, Refusal>
-    where
-        P: wasmtime::component::ComponentNamedList + wasmtime::component::Lower,
-        R: wasmtime::component::ComponentNamedList + wasmtime::component::Lift,
-    {
-        let wrong = |detail: String| Refusal::WrongType { function: name, detail };
-        let interface = self
-            .instance
-            .get_export_index(&mut *self.store, None, interface)
-            .ok_or_else(|| wrong(format!("`{interface}` is no instance")))?;
-        let function = self
-            .instance
-            .get_export_index(&mut *self.store, Some(&interface), name)
-            .ok_or_else(|| wrong("it is not there".to_owned()))?;
-        self.instance
-            .get_typed_func(&mut *self.store, function)
-            .map_err(|error| wrong(format!("{error:#}")))
-    }
-}
-
 fn settled(
     export: &'static str,
     result: wasmtime::Result<(Result<(), String>,)>,
 ) -> Result<(), Refusal> {
-    match result {
-        Ok((Ok(()),)) => Ok(()),
-        Ok((Err(message),)) => Err(Refusal::Declined { export, message: tame(&message) }),
-        Err(error) => Err(Refusal::Failed { export, fault: Fault::of(&error).to_string() }),
-    }
+    exports::settled(export, result, |error| Fault::of(error).to_string())
 }
 
 fn to_guest(member: &crate::balance::Member) -> bindings::Endpoint {

@@ -17,6 +17,8 @@ pub(super) struct Families {
     pub request_seconds: HistogramVec,
     pub in_flight: IntGaugeVec,
     pub connect_failures: IntCounterVec,
+    pub endpoints: IntGaugeVec,
+    pub panicking: IntGaugeVec,
     pub picks: IntCounterVec,
     pub fallbacks: IntCounterVec,
     pub traps: IntCounterVec,
@@ -26,6 +28,11 @@ pub(super) struct Families {
     pub tripped: IntGaugeVec,
     pub log_lines_dropped: IntCounterVec,
     pub feedback_skipped: IntCounterVec,
+    pub plugin_checks: IntCounterVec,
+    pub check_faults: IntCounterVec,
+    pub connections_denied: IntCounterVec,
+    pub check_log_lines_dropped: IntCounterVec,
+    pub check_instances_idle: IntGaugeVec,
     pub reloads: IntCounterVec,
     pub last_reload_successful: IntGauge,
     pub last_reload_seconds: Gauge,
@@ -33,8 +40,11 @@ pub(super) struct Families {
     pub slow_clients: IntCounter,
 }
 
-/// Registers a family. Its name and labels are constants below, so it cannot fail.
-fn add<C: Collector + Clone + 'static>(registry: &Registry, family: prometheus::Result<C>) -> C {
+/// Registers a family. Its name and labels are constants, so it cannot fail.
+pub(super) fn add<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    family: prometheus::Result<C>,
+) -> C {
     let family = family.expect("names and labels are well-formed constants");
     registry.register(Box::new(family.clone())).expect("each family is registered once");
     family
@@ -54,6 +64,7 @@ impl Families {
         };
         let request = &["service", "route", "status_class"];
         let plugin = &["service", "strategy"];
+        let check = &["check"];
         let build = add(
             registry,
             GaugeVec::new(
@@ -84,6 +95,16 @@ impl Families {
                 "proconsul_upstream_connect_failures_total",
                 "Connections to an endpoint that could not be made.",
                 &["service", "route"],
+            ),
+            endpoints: gauges(
+                "proconsul_service_endpoints",
+                "Endpoints of the service that take requests right now.",
+                &["service"],
+            ),
+            panicking: gauges(
+                "proconsul_service_panicking",
+                "1 while too few endpoints of the service are well, and requests go to all of them.",
+                &["service"],
             ),
             picks: counters(
                 "proconsul_plugin_picks_total",
@@ -130,6 +151,31 @@ impl Families {
                 "proconsul_plugin_feedback_skipped_total",
                 "Outcomes that a strategy did not hear of because its slots were in use.",
                 plugin,
+            ),
+            plugin_checks: counters(
+                "proconsul_plugin_checks_total",
+                "Checks of an instance that a component was asked for.",
+                check,
+            ),
+            check_faults: counters(
+                "proconsul_plugin_check_faults_total",
+                "Checks to which a component gave no answer, by what it did instead.",
+                &["check", "reason"],
+            ),
+            connections_denied: counters(
+                "proconsul_plugin_connections_denied_total",
+                "Attempts of a component to reach what it must not.",
+                check,
+            ),
+            check_log_lines_dropped: counters(
+                "proconsul_plugin_check_log_lines_dropped_total",
+                "Log lines of a check's component above its limit.",
+                check,
+            ),
+            check_instances_idle: gauges(
+                "proconsul_plugin_check_instances_idle",
+                "Instances of a check's component that wait for their next check.",
+                check,
             ),
             reloads: counters(
                 "proconsul_config_reloads_total",

@@ -3,27 +3,39 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod checker;
 mod families;
+mod health;
 mod plugin;
+mod registry;
 mod route;
 mod series;
+mod service;
 
 use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use checker::CheckerMetrics;
 use families::Families;
+pub use health::HealthMetrics;
 pub use plugin::PluginMetrics;
+pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
 use series::SeriesTable;
+pub use service::ServiceMetrics;
 
 /// Every family, and the handles that are in use.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
+    service_registry: RegistryMetrics,
+    health: HealthMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
+    services: Arc<SeriesTable<ServiceMetrics>>,
+    checkers: Arc<SeriesTable<CheckerMetrics>>,
 }
 
 impl Default for Metrics {
@@ -37,7 +49,20 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let families = Arc::new(Families::new(&registry));
-        Self { registry, families, routes: Arc::default(), plugins: Arc::default() }
+        let service_registry = RegistryMetrics::new(&registry);
+        let health = HealthMetrics::new(&registry);
+        let (routes, plugins, services, checkers) = Default::default();
+        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
+    }
+
+    /// The handles of the registry of services.
+    pub fn service_registry(&self) -> RegistryMetrics {
+        self.service_registry.clone()
+    }
+
+    /// The handles of the health loop.
+    pub fn health(&self) -> HealthMetrics {
+        self.health.clone()
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
@@ -45,6 +70,12 @@ impl Metrics {
         self.routes.get(&[service, route], |lease| {
             RouteMetrics::new(self.families.clone(), service, route, lease)
         })
+    }
+
+    /// The handles of a service's endpoints.
+    pub fn service(&self, service: &str) -> Arc<ServiceMetrics> {
+        self.services
+            .get(&[service], |lease| ServiceMetrics::new(self.families.clone(), service, lease))
     }
 
     /// The handles of a strategy's work for a service. `reasons` are those for which the fallback
@@ -57,6 +88,14 @@ impl Metrics {
     ) -> Arc<PluginMetrics> {
         self.plugins.get(&[service, strategy], |lease| {
             PluginMetrics::new(self.families.clone(), service, strategy, reasons, lease)
+        })
+    }
+
+    /// The handles of a health check that a component makes. `reasons` are those for which it may give
+    /// no answer, the same at each call.
+    pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
+        self.checkers.get(&[check], |lease| {
+            CheckerMetrics::new(self.families.clone(), check, reasons, lease)
         })
     }
 
@@ -131,6 +170,33 @@ mod tests {
         assert!(!text.contains("busy"), "{text}");
         drop(plugin);
         assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn what_a_checks_component_does_is_counted_while_there_is_one() {
+        let metrics = Metrics::new();
+        let checker = metrics.checker("db", &["trap", "deadline"]);
+        checker.connections_denied.inc();
+        checker.faulted(1);
+        let text = metrics.render();
+        assert!(
+            text.contains(r#"proconsul_plugin_connections_denied_total{check="db"} 1"#),
+            "{text}"
+        );
+        let fault = r#"proconsul_plugin_check_faults_total{check="db",reason="deadline"} 1"#;
+        assert!(text.contains(fault), "{text}");
+        assert!(!text.contains("trap\""), "{text}");
+        drop(checker);
+        assert!(!metrics.render().contains(r#"check="db""#));
+    }
+
+    #[test]
+    fn the_registry_counts_in_families_that_are_there_from_the_start() {
+        let metrics = Metrics::new();
+        metrics.service_registry().lapses.inc();
+        let text = metrics.render();
+        assert!(text.contains("proconsul_registry_ttl_lapses_total 1"), "{text}");
+        assert!(text.contains("proconsul_registry_self_preserving 0"), "{text}");
     }
 
     #[test]

@@ -70,6 +70,16 @@ impl PluginMetrics {
         self.traps.inc(place, &self.families.traps, self.labels());
     }
 
+    /// Picks that the native fallback made, for whatever reason.
+    pub fn fallbacks(&self) -> u64 {
+        self.fallbacks.sum()
+    }
+
+    /// Calls that ended in a trap, of whatever export.
+    pub fn traps(&self) -> u64 {
+        self.traps.sum()
+    }
+
     fn labels(&self) -> [&str; 2] {
         [&self.service, &self.strategy]
     }
@@ -89,6 +99,10 @@ impl ByWord {
     fn inc(&self, place: usize, family: &IntCounterVec, [service, strategy]: [&str; 2]) {
         let (word, counter) = &self.0[place];
         counter.get_or_init(|| family.with_label_values(&[service, strategy, word])).inc();
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().filter_map(|(_, counter)| counter.get()).map(|counter| counter.get()).sum()
     }
 
     /// Takes all of them out, those too that an older handle for the same labels brought in.

@@ -48,6 +48,11 @@ impl RouteMetrics {
         }
     }
 
+    /// Requests that ended, of every class.
+    pub fn requests(&self) -> u64 {
+        self.classes.iter().filter_map(OnceLock::get).map(|(requests, _)| requests.get()).sum()
+    }
+
     /// Counts a request that ended, after `seconds`.
     pub fn finished(&self, class: StatusClass, seconds: f64) {
         let (requests, duration) = self.classes[class.0].get_or_init(|| {

@@ -11,4 +11,5 @@ mod format;
 mod play;
 mod simulate;
 
+pub use format::line_of;
 pub use play::{Failure, Report, play};

@@ -1,0 +1,126 @@
+//! Telling those who wait that something changed. Nobody is sent a state: who is woken reads the newest
+//! one. So nothing is out of order, the last one is never missed, and a slow one costs nothing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::model::ServiceKey;
+
+/// Those who wait for a change to one service.
+#[derive(Default)]
+pub(super) struct Watchers {
+    rooms: Mutex<HashMap<ServiceKey, Arc<Notify>>>,
+}
+
+impl Watchers {
+    /// A place among those who wait for `service`.
+    pub(super) fn seat(&self, service: &ServiceKey) -> Seat<'_> {
+        let room = self.rooms.lock().entry(service.clone()).or_default().clone();
+        Seat { watchers: self, service: service.clone(), room: Some(room) }
+    }
+
+    /// Wakes those who wait for any of `services`. What they are to see is published before.
+    pub(super) fn wake(&self, services: &BTreeSet<ServiceKey>) {
+        let rooms = self.rooms.lock();
+        let waiting: Vec<_> = match rooms.is_empty() {
+            true => Vec::new(),
+            false => services.iter().filter_map(|service| rooms.get(service).cloned()).collect(),
+        };
+        drop(rooms);
+        for room in waiting {
+            room.notify_waiters();
+        }
+    }
+}
+
+/// Held while somebody waits; the room is cleared away with its last seat.
+pub(super) struct Seat<'a> {
+    watchers: &'a Watchers,
+    service: ServiceKey,
+    room: Option<Arc<Notify>>,
+}
+
+impl Seat<'_> {
+    pub(super) fn room(&self) -> &Notify {
+        self.room.as_deref().expect("it is taken when the seat is dropped, not before")
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut rooms = self.watchers.rooms.lock();
+        self.room = None;
+        if rooms.get(&self.service).is_some_and(|room| Arc::strong_count(room) == 1) {
+            rooms.remove(&self.service);
+        }
+    }
+}
+
+/// Those who follow every change.
+#[derive(Default)]
+pub(super) struct Followers {
+    all: Mutex<Vec<Weak<Pending>>>,
+}
+
+#[derive(Default)]
+struct Pending {
+    changed: Mutex<BTreeSet<ServiceKey>>,
+    wake: Notify,
+}
+
+impl Followers {
+    pub(super) fn join(&self) -> Follower {
+        let pending = Arc::<Pending>::default();
+        self.all.lock().push(Arc::downgrade(&pending));
+        Follower { pending }
+    }
+
+    /// Notes for each follower what changed. What they are to see is published before.
+    pub(super) fn tell(&self, services: &BTreeSet<ServiceKey>) {
+        self.all.lock().retain(|follower| {
+            let Some(pending) = follower.upgrade() else { return false };
+            pending.changed.lock().extend(services.iter().cloned());
+            pending.wake.notify_one();
+            true
+        });
+    }
+}
+
+/// Tells which services changed since it was last asked. Bounded by their number: what changes
+/// twice is told once.
+pub struct Follower {
+    pending: Arc<Pending>,
+}
+
+impl Follower {
+    /// Waits for changes, and takes them all. The newest snapshot shows each of them.
+    pub async fn next(&mut self) -> BTreeSet<ServiceKey> {
+        loop {
+            let changed = std::mem::take(&mut *self.pending.changed.lock());
+            if !changed.is_empty() {
+                return changed;
+            }
+            self.pending.wake.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ServiceName;
+
+    #[test]
+    fn a_room_is_cleared_away_with_its_last_seat() {
+        let watchers = Watchers::default();
+        let key = ServiceKey::in_default(ServiceName::new("web").unwrap());
+        let (one, other) = (watchers.seat(&key), watchers.seat(&key));
+        drop(one);
+        assert_eq!(watchers.rooms.lock().len(), 1);
+        drop(other);
+        assert_eq!(watchers.rooms.lock().len(), 0);
+    }
+}
