@@ -65,6 +65,8 @@ fn sources() -> Vec<Source> {
         }
     }
     sources.retain(|source| !source.module.contains("template")); // plugins-to-be, not ours
+    // Tests in a file or folder of their own.
+    sources.retain(|source| !source.module.split("::").any(|part| part == "tests"));
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources
 }

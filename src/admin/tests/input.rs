@@ -58,7 +58,7 @@ async fn every_mistake_of_a_body_is_named() {
         (
             "PUT",
             "/v1/services/web/deprecations",
-            json!({ "versions": "x", "since": "soon", "sunset": 1 }),
+            json!({ "versions": "one", "since": "soon", "sunset": 1 }),
             &["/since", "/sunset", "/versions"],
         ),
         (
