@@ -1,7 +1,7 @@
 //! The house rules that a compiler does not keep: who may know whom, and who may name what.
 //!
-//! Reads the sources as text; what stands after `#[cfg(test)]` in a file, or in a module `tests`, is tests,
-//! which are free of these rules.
+//! Reads the sources as text; what stands after `#[cfg(test)]` in a file is its tests, which are
+//! free of most rules.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,6 +65,7 @@ fn sources() -> Vec<Source> {
         }
     }
     sources.retain(|source| !source.module.contains("template")); // plugins-to-be, not ours
+    // Tests in a file or folder of their own.
     sources.retain(|source| !source.module.split("::").any(|part| part == "tests"));
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources

@@ -1,16 +1,22 @@
 //! A request's JSON body, of bounded size.
 
+use std::time::Duration;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::decode::decode_value;
 use super::mistakes::Mistakes;
 use crate::admin::problem::Problem;
 use crate::admin::v1::Api;
+
+/// For a body to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A body, and the mistakes that it has so far: converting it may find more.
 pub struct Body<T> {
@@ -74,7 +80,11 @@ async fn read(request: Request, api: &Api, kinds: &[&str]) -> Result<Bytes, Prob
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", what));
     }
     let limit = api.limits.load().max_request_bytes;
-    match Limited::new(body, limit).collect().await {
+    let Ok(read) = timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await else {
+        let what = format!("the body did not arrive within {BODY_TIMEOUT:?}");
+        return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", what));
+    };
+    match read {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let what = format!("the body has more than {limit} bytes, as many as are taken");
