@@ -20,6 +20,8 @@ mod commands;
 mod failover;
 #[path = "system/framing.rs"]
 mod framing;
+#[path = "system/health.rs"]
+mod health;
 #[path = "system/hostile_files.rs"]
 mod hostile_files;
 #[path = "system/hostile_plugins.rs"]

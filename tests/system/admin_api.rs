@@ -16,12 +16,12 @@ use crate::mesh::{Answer, Builder, Connection, Mesh, Upstream};
 
 const OPEN: &str = "[admin.auth]\nanonymous = \"admin\"\n";
 
-fn open_mesh(config: &str) -> Builder {
+pub(crate) fn open_mesh(config: &str) -> Builder {
     Mesh::with(&format!("{OPEN}{config}"))
 }
 
 /// Asks the API from this machine.
-async fn ask(mesh: &Mesh, method: &str, path: &str, body: Option<Value>) -> Answer {
+pub(crate) async fn ask(mesh: &Mesh, method: &str, path: &str, body: Option<Value>) -> Answer {
     let mut connection = Connection::open(mesh.admin).await;
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request = format!(
@@ -34,7 +34,7 @@ async fn ask(mesh: &Mesh, method: &str, path: &str, body: Option<Value>) -> Answ
     connection.answer().await
 }
 
-async fn register(mesh: &Mesh, id: &str, mut more: Value) {
+pub(crate) async fn register(mesh: &Mesh, id: &str, mut more: Value) {
     if more.get("host").is_none() {
         more["host"] = "10.0.0.1".into();
         more["port"] = 80.into();
