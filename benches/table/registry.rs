@@ -68,7 +68,7 @@ impl Node {
                 ensure!(ids.insert(id.to_owned()), "{id} is listed twice");
             }
             match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
+                Some(next) => cursor = format!("&after={next}"),
                 None => return Ok(ids),
             }
         }

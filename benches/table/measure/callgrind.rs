@@ -88,6 +88,12 @@ fn under_callgrind(command: &Command, out: &Path) -> Command {
     counted.args(["--tool=callgrind", "--fair-sched=yes", "--quiet"]);
     counted.arg(format!("--callgrind-out-file={}", out.display()));
     counted.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => counted.env(name, value),
+            None => counted.env_remove(name),
+        };
+    }
     counted
 }
 

@@ -107,7 +107,7 @@ impl Counts {
         let passing = text
             .lines()
             .filter(|line| line.starts_with("proconsul_health_checks_total{"))
-            .filter(|line| line.contains("status=\"passing\""))
+            .filter(|line| line.contains("result=\"passing\""))
             .filter_map(value)
             .sum();
         let buckets = text.lines().filter_map(|line| {

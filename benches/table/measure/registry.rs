@@ -112,7 +112,7 @@ fn heartbeats_per_second(node: &Node, services: u32) -> Result<(f64, f64)> {
         let mut client = Client::new(node.admin);
         let body: Vec<String> = ids(beater * services / BEATERS)
             .take(BEATS_PER_MESSAGE)
-            .map(|(s, i)| format!(r#"{{"service":"s{s}","id":"i{i}","load":{{"cpu":0.5}}}}"#))
+            .map(|(s, i)| format!(r#"{{"service":"s{s}","instance":"i{i}","load":{{"cpu":0.5}}}}"#))
             .collect();
         let body = format!(r#"{{"heartbeats":[{}]}}"#, body.join(","));
         let (begun, mut messages) = (Instant::now(), 0);
