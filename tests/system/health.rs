@@ -89,7 +89,8 @@ async fn when_too_few_are_well_all_get_requests_and_it_is_said() {
          endpoints = [{{ address = \"@a\" }}, {{ address = \"@b\" }}]\n{ROUTE}"
     );
     let mesh = open_mesh(&config).at("a", &a).at("b", &b).start().await;
-    [&mood, &other].map(|mood| mood.store(500, Ordering::SeqCst));
+    mood.store(500, Ordering::SeqCst);
+    other.store(500, Ordering::SeqCst);
     mesh.metric_reaches("proconsul_service_panicking{service=\"web\"}", 1.0).await;
     until_only(&mesh, &["a", "b"]).await;
     eventually("the status to say so", || async {
