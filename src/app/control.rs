@@ -17,6 +17,7 @@ use super::names::look_up;
 use super::status::status;
 use super::world::World;
 use crate::admin::Status;
+use crate::registry::Follower;
 
 /// Rounds of name lookups that may wait to be taken in.
 const MAX_WAITING_ANSWERS: usize = 16;
@@ -36,9 +37,12 @@ impl Control {
     }
 
     /// Runs as long as the process does.
-    pub(super) async fn run(self, changes: Changes) -> io::Result<()> {
+    ///
+    /// `registry` follows from before the world was made: a check may find something while the
+    /// process still starts.
+    pub(super) async fn run(self, registry: Follower, changes: Changes) -> io::Result<()> {
         tokio::select! {
-            () = keep_up(&self) => Ok(()),
+            () = keep_up(&self, registry) => Ok(()),
             ended = changes.run(&self) => ended,
         }
     }
@@ -49,9 +53,8 @@ impl Control {
 }
 
 /// Follows the registry, fills slots, probes strategies, asks for names, shows the status.
-async fn keep_up(control: &Control) {
+async fn keep_up(control: &Control, mut registry: Follower) {
     let host = control.world.borrow().host.clone();
-    let mut registry = control.world.borrow().registry.follow();
     let (tell_answers, mut answers) = mpsc::channel(MAX_WAITING_ANSWERS);
     let ask = |hosts: Vec<String>| {
         let tell_answers = tell_answers.clone();

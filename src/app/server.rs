@@ -101,6 +101,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     });
     let hosts = plugin_hosts(&config, &metrics)?;
     let registry = registry::start(&config, options.upgrade, &metrics)?;
+    let followed = registry.follow(); // before anything is read of it, so that nothing is missed
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
@@ -158,7 +159,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         pid_file.write();
     }
     let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone(), api) };
-    spawn("control", move || control_runtime.block_on(control.run(changes)))?;
+    spawn("control", move || control_runtime.block_on(control.run(followed, changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");

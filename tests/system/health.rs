@@ -213,6 +213,32 @@ async fn a_components_check_decides_and_is_replaced_by_saving() {
     until_only(&mesh, &["up"]).await;
 }
 
+/// What a check finds while the process still starts is not lost.
+#[tokio::test]
+async fn the_first_word_of_a_check_counts_however_early_it_comes() {
+    let (up, mood) = moody("up").await;
+    mood.store(503, Ordering::SeqCst);
+    let mut config =
+        "[checks.ready]\ninterval = \"100ms\"\ninterval_changing = \"100ms\"\nrise = 1\n\
+                      fall = 1\nhttp = { path = \"/ready\" }\n[health]\npanic_percent = 0\n"
+            .to_owned();
+    // Each of them looks first at a moment of its own in the interval.
+    for name in 0..40 {
+        config += &format!(
+            "[services.s{name}]\nchecks = [\"ready\"]\nendpoints = [{{ address = \"@up\" }}]\n\
+             [[routes]]\nservice = \"s{name}\"\npath = \"/{name}\"\n"
+        );
+    }
+    let mesh = open_mesh(&config).at("up", &up).start().await;
+    for name in 0..40 {
+        let path = format!("/{name}");
+        eventually(&format!("{path} to be refused"), || async {
+            (mesh.get(&path).await.status == 503).then_some(())
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_registered_survives_an_upgrade() {
     let up = Upstream::echo("up").await;
