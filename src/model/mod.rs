@@ -2,6 +2,7 @@
 //!
 //! No IO, no serde, no clock. A value of these types cannot be wrong: it was checked when it was made.
 
+mod alert;
 mod check;
 mod endpoint;
 mod health;
@@ -13,6 +14,7 @@ mod service_record;
 mod time;
 mod weight;
 
+pub use alert::{Alert, Labels, Notification, Receipt, SendFailure};
 pub use check::{
     AllowedHost, AllowedPeer, Check, CheckKind, CheckTls, GrpcCheck, HttpCheck, PluginCheck,
     ResourceCheck, ResponseTimeCheck, Schedule, TcpCheck,
@@ -21,8 +23,8 @@ pub use endpoint::Endpoint;
 pub use health::{HealthStatus, MAX_REASON_BYTES, Verdict};
 pub use instance_record::{Duty, InstanceKey, InstanceRecord, Origin, ReportedLoad};
 pub use name::{
-    CheckName, EndpointId, GroupName, InstanceId, InvalidName, ListenerName, Namespace, RouteName,
-    ServiceName, StrategyName, Tag,
+    ChannelName, CheckName, EndpointId, GroupName, InstanceId, InvalidName, ListenerName,
+    Namespace, RouteName, RuleName, ServiceName, StrategyName, Tag,
 };
 pub use phase::Phase;
 pub use plugin_source::PluginSource;

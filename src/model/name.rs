@@ -93,6 +93,10 @@ names! {
     GroupName
     /// A health check: of `[checks]`, of a registration, or one that the registry makes itself.
     CheckName
+    /// An alert rule: a table of `[alerts.rules]`, or a ready-made one.
+    RuleName
+    /// An alert channel: a table of `[alerts.channels]`.
+    ChannelName
     /// A word by which services and instances are found.
     Tag
 }
