@@ -10,6 +10,8 @@ mod abuse;
 mod admin_api;
 #[path = "system/admin_commands.rs"]
 mod admin_commands;
+#[path = "system/backups.rs"]
+mod backups;
 #[path = "system/building.rs"]
 mod building;
 #[path = "system/clients.rs"]
@@ -28,6 +30,8 @@ mod hostile_files;
 mod hostile_plugins;
 #[path = "system/lifecycle.rs"]
 mod lifecycle;
+#[path = "system/picks.rs"]
+mod picks;
 #[path = "system/protocols.rs"]
 mod protocols;
 #[path = "system/reload.rs"]

@@ -5,7 +5,7 @@
 //! configuration asks for, aside ([`access_log`] opens its log); [`world`] is what is in effect, and publishes; [`reloader`] goes
 //! from one to the next; [`watch`] notices that there is a next one; [`changes`] decides when to go
 //! there; [`control`] runs that beside the rest of what is to be done; [`api`] starts the admin
-//! listener; [`server`] starts pingora; [`drain`] ends it.
+//! listener, for which [`picker`] asks strategies; [`server`] starts pingora; [`drain`] ends it.
 
 mod access_log;
 mod api;
@@ -17,6 +17,7 @@ mod huge_pages;
 mod members;
 mod names;
 mod open_files;
+mod picker;
 mod registry;
 mod reloader;
 mod rotation;

@@ -22,13 +22,14 @@ use super::control::Control;
 use super::drain;
 use super::huge_pages;
 use super::open_files;
+use super::picker::{Live, LivePicker};
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, Surroundings, World};
-use crate::admin::{self, Admin};
+use crate::admin::Admin;
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::health;
@@ -107,8 +108,11 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
+    let live = Arc::new(ArcSwap::from_pointee(Live::default()));
+    let picker = Arc::new(LivePicker::new(hosts.host.clone(), live.clone()));
     let surroundings = Surroundings {
         hosts,
+        live,
         metrics: metrics.clone(),
         shared: shared.clone(),
         registry: registry.clone(),
@@ -141,7 +145,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
             registry: registry.clone(),
             auth: api.auth.clone(),
             limits: api.limits.clone(),
-            picker: Arc::new(admin::NativePicker::default()),
+            picker,
             checks: api.checks.clone(),
             deliveries: api::deliveries(address),
             backup_directory: api::backup_directory(&config.registry),

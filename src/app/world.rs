@@ -13,17 +13,19 @@ use super::access_log::{self, Change};
 use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
+use super::picker::Live;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{AccessLogTarget, Config, Listener};
+use crate::config::{self, AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
+use crate::plugin::Node;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
-use crate::registry::{Registry, Snapshot};
+use crate::registry::{Note, Registry, Snapshot};
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::{Metrics, log};
 
@@ -45,6 +47,7 @@ pub(super) struct World {
     checkers: Checkers,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
+    live: Arc<ArcSwap<Live>>,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -65,6 +68,8 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
+    /// Who picks for clients that do not come through the proxy reads this.
+    pub live: Arc<ArcSwap<Live>>,
 }
 
 /// What of a listener may change while it listens.
@@ -80,7 +85,7 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan } =
+        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, live } =
             surroundings;
         let PluginHosts { host, check_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
@@ -125,6 +130,7 @@ impl World {
             checkers: Checkers::new(),
             traffic,
             plan,
+            live,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -228,6 +234,24 @@ impl World {
             service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
+        self.show_live();
+    }
+
+    /// Shows who serves which service of the registry: that of the same name, else the first.
+    fn show_live(&self) {
+        let of = |(key, takers): (&ServiceKey, &Vec<ServiceName>)| {
+            let taker = takers.iter().find(|taker| **taker == key.name).or(takers.first())?;
+            Some((key.clone(), self.serving.get(taker)?.clone()))
+        };
+        let node = Node {
+            zone: self.config.server.zone.clone(),
+            region: self.config.server.region.clone(),
+        };
+        self.live.store(Arc::new(Live {
+            strategies: self.config.strategies.clone(),
+            services: self.takers.iter().filter_map(of).collect(),
+            node: Arc::new(node),
+        }));
     }
 
     /// Opens the access log's file again: what was there may have been moved away.
@@ -324,7 +348,7 @@ impl World {
         let candidates = candidates(&service.config, &ground, &known);
         let rotation = self.rotations.entry(name.clone()).or_default();
         let turn = rotation.turn(candidates, &service.config.health, Instant::now());
-        let Turn { set, backgrounds, next, panic_changed } = turn;
+        let Turn { set, backgrounds, next, panic_changed, well, on_duty } = turn;
         match next {
             Some(next) => _ = self.ramps.insert(name.clone(), next),
             None => _ = self.ramps.remove(name),
@@ -334,12 +358,8 @@ impl World {
         let (service_name, endpoints) = (name.as_str(), set.members().len());
         metrics.endpoints.set(endpoints as i64);
         metrics.panicking.set(i64::from(rotation.is_panicking()));
-        match panic_changed {
-            Some(true) => {
-                tracing::warn!(service = service_name, endpoints, "too few are well, all are used");
-            }
-            Some(false) => tracing::info!(service = service_name, "enough are well again"),
-            None => {}
+        if let Some(panics) = panic_changed {
+            tell_panic(&self.registry, &service.config, panics, well, on_duty);
         }
         // What traffic took out by itself, faster than any check, was heard of meanwhile.
         set.members().iter().for_each(|member| member.state.set_eligible(true));
@@ -364,4 +384,29 @@ impl World {
     pub(super) fn serving(&self) -> &Serving {
         &self.serving
     }
+}
+
+/// Says, in the logs and among the registry's events, that requests go to all of a service's endpoints, or
+/// no longer.
+fn tell_panic(
+    registry: &Registry,
+    service: &config::Service,
+    panics: bool,
+    well: usize,
+    on_duty: usize,
+) {
+    let (name, percent) = (service.name.as_str(), service.health.panic_percent);
+    let count = format!("{well} of {on_duty} endpoints of `{name}` are well");
+    let message = match panics {
+        true => {
+            tracing::warn!(service = name, well, on_duty, "too few are well, all are used");
+            format!("{count}, less than {percent} %: requests go to all of them")
+        }
+        false => {
+            tracing::info!(service = name, well, on_duty, "enough are well again");
+            format!("{count}, enough again: requests go to those alone")
+        }
+    };
+    let (own, registered) = sources(service);
+    registry.note(Note::Panic { service: registered.unwrap_or(own), message });
 }

@@ -13,6 +13,7 @@ mod drain;
 mod event;
 mod health;
 mod limits;
+mod note;
 mod open;
 mod outcomes;
 mod picture;
@@ -39,6 +40,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use change::{Applied, Author, Change, Observed, RegistryError, Request};
 pub use event::EventKind;
 pub use health::TTL_CHECK;
+pub use note::Note;
 pub use open::open;
 pub use outcomes::Outcomes;
 pub use query::{InstanceQuery, ServiceQuery};
@@ -63,6 +65,7 @@ pub struct Registry {
     commands: mpsc::Sender<Command>,
     observed: mpsc::Sender<Vec<Observed>>,
     configured: mpsc::Sender<(Vec<InstanceRecord>, oneshot::Sender<()>)>,
+    notes: mpsc::Sender<Note>,
 }
 
 impl Registry {
@@ -107,6 +110,14 @@ impl Registry {
     pub async fn observe(&self, observed: Vec<Observed>) {
         // Without a writer nobody is left to be told.
         let _ = self.observed.send(observed).await;
+    }
+
+    /// Has something written down within a second. Never waits: with too many notes at once the newest
+    /// are lost, and that is logged.
+    pub fn note(&self, note: Note) {
+        if let Err(mpsc::error::TrySendError::Full(note)) = self.notes.try_send(note) {
+            tracing::warn!(?note, "too much happens at once to be written down");
+        }
     }
 
     /// Replaces the instances that the configuration lists (all of them, of all services).

@@ -232,6 +232,12 @@ impl Mesh {
         std::mem::replace(&mut self.child, new)
     }
 
+    /// Starts another process on the same configuration, where the former has ended.
+    pub async fn start_again(&mut self) {
+        self.child = spawn(&self.config_path(), &self.path("log"), &[]);
+        self.wait_until_serving().await;
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

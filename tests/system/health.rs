@@ -99,6 +99,17 @@ async fn when_too_few_are_well_all_get_requests_and_it_is_said() {
     .await;
     mood.store(200, Ordering::SeqCst);
     until_only(&mesh, &["a"]).await;
+    let messages = eventually("both events", || async {
+        let page = ask(&mesh, "GET", "/v1/events?kind=panic&service=web", None).await.json();
+        let items = page["items"].as_array().unwrap().clone();
+        let said: Vec<_> =
+            items.iter().map(|e| e["message"].as_str().unwrap().to_owned()).collect();
+        (said.len() >= 2).then_some(said)
+    })
+    .await;
+    let (begins, ends) = (messages.first().unwrap(), messages.last().unwrap());
+    assert!(begins.contains("0 of 2") && begins.contains("less than 50 %"), "{messages:?}");
+    assert!(ends.contains("1 of 2") && ends.contains("enough again"), "{messages:?}");
 }
 
 #[tokio::test]
@@ -211,6 +222,34 @@ async fn a_components_check_decides_and_is_replaced_by_saving() {
     )
     .await;
     until_only(&mesh, &["up"]).await;
+}
+
+#[tokio::test]
+async fn who_registers_names_a_component_of_the_configuration_and_brings_none() {
+    let (up, _) = moody("up").await;
+    let config = format!(
+        "[checks.json]\ninterval = \"100ms\"\ninterval_down = \"100ms\"\nrise = 1\nfall = 1\n\
+         plugin = \"http-json\"\nconfig = {{ path = \"/doc\", pointer = \"/ok\" }}\n\
+         [health]\npanic_percent = 0\n[services.web]\n{ROUTE}"
+    );
+    let mesh = open_mesh(&config).start().await;
+    let mut record = address(&up);
+    record["checks"] = json!([{ "name": "json" }]);
+    register(&mesh, "named", record.clone()).await;
+    until_only(&mesh, &["503"]).await; // its document is no JSON
+    let told = ask(&mesh, "GET", "/v1/services/web/instances/named", None).await.json();
+    assert_eq!(told["health"]["checks"]["json"]["status"], "critical", "{told:#}");
+
+    let path = "/v1/services/web/instances/bringing";
+    record["checks"] = json!([{ "name": "own", "plugin": "http-json" }]);
+    let refused = ask(&mesh, "PUT", path, Some(record.clone())).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let error = refused.json()["errors"][0].clone();
+    assert_eq!(error["pointer"], "/checks/0/plugin", "{error}");
+    assert!(error["detail"].as_str().unwrap().contains("`[checks]`"), "{error}");
+    record["checks"] = json!([{ "name": "nobodys" }]);
+    let refused = ask(&mesh, "PUT", path, Some(record)).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
 }
 
 /// What a check finds while the process still starts is not lost.

@@ -45,7 +45,7 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use pick::{NativePicker, PickError, Picker};
+pub use pick::{NATIVE, NativePicker, PickError, Picker};
 pub use state::service_state;
 
 use super::auth::{AuthState, identify};

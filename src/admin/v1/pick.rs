@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 use utoipa::IntoParams;
 
 use super::deprecation::{announce, deprecation_of};
@@ -24,13 +25,13 @@ use crate::registry::{Instance, RegistryError};
 /// Picks one of a service's instances.
 pub trait Picker: Send + Sync {
     /// The place of the chosen one among `eligible`, which is not empty. `key` is the client's affinity
-    /// key, 0 = none. Must not block.
+    /// key. May take as long as a strategy takes to be set up.
     fn pick(
         &self,
         service: &ServiceKey,
         eligible: &[Arc<Instance>],
         strategy: Option<&str>,
-        key: u64,
+        key: Option<&str>,
     ) -> Result<usize, PickError>;
 }
 
@@ -39,6 +40,8 @@ pub trait Picker: Send + Sync {
 pub enum PickError {
     #[error("is no strategy here; there are {known}")]
     NoStrategy { known: String },
+    #[error("strategy `{strategy}` cannot be asked: {why}")]
+    Unfit { strategy: String, why: String },
     #[error("no instance can be picked now")]
     Nobody,
 }
@@ -53,7 +56,7 @@ pub struct NativePicker {
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// What [`NativePicker`] knows.
-const NATIVE: [&str; 4] = ["weighted", "random", "least-connections", "rendezvous"];
+pub const NATIVE: [&str; 4] = ["weighted", "random", "least-connections", "rendezvous"];
 
 impl Picker for NativePicker {
     fn pick(
@@ -61,9 +64,10 @@ impl Picker for NativePicker {
         _: &ServiceKey,
         eligible: &[Arc<Instance>],
         strategy: Option<&str>,
-        key: u64,
+        key: Option<&str>,
     ) -> Result<usize, PickError> {
-        let strategy = strategy.unwrap_or(if key == 0 { "weighted" } else { "rendezvous" });
+        let strategy = strategy.unwrap_or(key.map_or("weighted", |_| "rendezvous"));
+        let key = key.map_or(0, |text| first_u64(&Sha256::digest(text.as_bytes())));
         let place = match strategy {
             "weighted" => by_share(eligible, self.turn.fetch_add(STEP, Ordering::Relaxed)),
             "random" => by_share(eligible, fastrand::u64(..)),
@@ -128,9 +132,11 @@ pub(super) struct How {
     #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
     #[allow(dead_code, reason = "`ServicePath` reads it")]
     namespace: Option<String>,
-    /// By name; the service's own if absent.
+    /// One that the configuration names, or `weighted`, `random`, `least-connections`, `rendezvous`; if absent,
+    /// the one that serves the service here.
     strategy: Option<String>,
-    /// Requests with the same key go to the same instance, where the strategy has it so.
+    /// Requests with the same key go to the same instance, where the strategy has it so: to the same as
+    /// requests through the proxy whose `hash_on` finds this text.
     key: Option<String>,
 }
 
@@ -165,9 +171,17 @@ pub(super) async fn pick(
     if eligible.is_empty() {
         return Err(nobody());
     }
-    let affinity = how.key.map_or(0, |text| first_u64(&Sha256::digest(text.as_bytes())).max(1));
-    let picked = api.picker.pick(&key, &eligible, how.strategy.as_deref(), affinity);
+    let (asked, subject) = (api.clone(), key.clone());
+    let (picked, eligible) = spawn_blocking(move || {
+        let (strategy, affinity) = (how.strategy.as_deref(), how.key.as_deref());
+        (asked.picker.pick(&subject, &eligible, strategy, affinity), eligible)
+    })
+    .await
+    .map_err(|_| nobody())?;
     let place = picked.map_err(|error| match error {
+        PickError::Unfit { .. } => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "strategy", error.to_string())
+        }
         PickError::NoStrategy { .. } => {
             let mut mistakes = Mistakes::of_parameters();
             mistakes.add(&At::ROOT.key("strategy"), error.to_string());

@@ -42,7 +42,7 @@ pub struct Config {
     /// `[checks]`: services name them, and registrations may.
     pub checks: BTreeMap<CheckName, Arc<Check>>,
     pub listeners: Vec<Listener>,
-    /// Every strategy that a service uses: those of `[strategies]`, and built-in ones that a
+    /// Every strategy: those of `[strategies]`, used or not, and built-in ones that a
     /// service names directly.
     pub strategies: BTreeMap<StrategyName, Arc<Strategy>>,
     pub services: BTreeMap<ServiceName, Arc<Service>>,
