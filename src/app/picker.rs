@@ -171,6 +171,9 @@ fn by_own(
     for _ in 0..MAX_TRIES {
         let ask = Ask { key, tried: &tried, request: &RequestFacts::default };
         let choice = choose(&*serving.balancer, &serving.spread, &upstreams.set, &ask)?;
+        if let Some(miss) = choice.fallback {
+            serving.balancer.metrics().fell_back(miss.place());
+        }
         let subject = &upstreams.background(choice.index)?.subject;
         let place = eligible.iter().position(|instance| instance.record.id == subject.id);
         if subject.service == *service && place.is_some() {

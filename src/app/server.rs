@@ -29,7 +29,7 @@ use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, Surroundings, World};
-use crate::admin::Admin;
+use crate::admin::{Admin, Inquiry};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::health;
@@ -135,11 +135,11 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
+    let (inquiry, inquiries) = Inquiry::new();
     if let Some(address) = config.admin.address {
-        let status = control.status.clone();
         let admin = Admin {
             metrics: metrics.clone(),
-            status,
+            inquiry,
             reload,
             phase,
             registry: registry.clone(),
@@ -165,7 +165,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         pid_file.write();
     }
     let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone(), api) };
-    spawn("control", move || control_runtime.block_on(control.run(followed, changes)))?;
+    spawn("control", move || control_runtime.block_on(control.run(followed, inquiries, changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");
