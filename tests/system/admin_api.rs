@@ -9,6 +9,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::mesh::proxy::ended;
 use crate::mesh::upstream::body;
 use crate::mesh::wait::{bounded, eventually};
 use crate::mesh::{Answer, Builder, Connection, Mesh, Upstream};
@@ -134,6 +135,49 @@ async fn who_subscribed_is_called_until_he_takes_it() {
         })
         .collect();
     assert!(indexes.is_sorted(), "{indexes:?}");
+}
+
+#[tokio::test]
+async fn callbacks_go_on_after_an_upgrade_and_none_comes_twice() {
+    let states = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let noted = states.clone();
+    let hook = Upstream::http(move |request| {
+        let noted = noted.clone();
+        async move {
+            let bytes = request.into_body().collect().await.unwrap().to_bytes();
+            noted.lock().push(serde_json::from_slice(&bytes).unwrap());
+            Response::new(body(""))
+        }
+    })
+    .await;
+    let mut mesh = open_mesh("").server("pid_file = \"run/pid\"").start().await;
+    let url = format!("http://{}/hook", hook.address);
+    let made = json!({ "service": "web", "url": url });
+    assert_eq!(ask(&mesh, "POST", "/v1/subscriptions", Some(made)).await.status, 201);
+    let told_of = |count: usize| {
+        let states = states.clone();
+        eventually("a call with so many instances", move || {
+            let states = states.lock();
+            let told = |state: &Value| state["instances"].as_array().unwrap().len() == count;
+            let found = states.iter().any(told).then_some(());
+            async move { found }
+        })
+    };
+    register(&mesh, "a", json!({})).await;
+    told_of(1).await;
+    let mut old = mesh.upgrade().await;
+    mesh.taken_over().await;
+    register(&mesh, "b", json!({})).await;
+    told_of(2).await;
+    assert!(ended(&mut old).await.success());
+    register(&mesh, "c", json!({})).await;
+    told_of(3).await;
+    let mut indexes: Vec<_> =
+        states.lock().iter().map(|state| state["index"].as_u64().unwrap()).collect();
+    indexes.sort_unstable();
+    let count = indexes.len();
+    indexes.dedup();
+    assert_eq!(indexes.len(), count, "{:#?}", states.lock());
 }
 
 /// More than the system keeps for a connection whose peer does not read.

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use hyper::Response;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use super::admin_api::{ask, open_mesh, register};
 use crate::mesh::proxy::ended;
 use crate::mesh::upstream::body;
 use crate::mesh::wait::eventually;
-use crate::mesh::{Connection, Mesh, Upstream};
+use crate::mesh::{Mesh, Upstream};
 
 const ROUTE: &str = "[[routes]]\nservice = \"web\"\n";
 
@@ -285,12 +284,7 @@ async fn what_is_registered_survives_an_upgrade() {
     let mut mesh = open_mesh(&config).server("pid_file = \"run/pid\"").start().await;
     register(&mesh, "kept", address(&up)).await;
     let mut old = mesh.upgrade().await;
-    eventually("the new process to answer", || async {
-        let stream = TcpStream::connect(mesh.admin).await.ok()?;
-        let status = Connection::over(stream).get("/-/status").await.json();
-        (status["process_id"] == mesh.pid()).then_some(())
-    })
-    .await;
+    mesh.taken_over().await;
     let kept = ask(&mesh, "GET", "/v1/services/web/instances/kept", None).await;
     assert_eq!(kept.status, 200, "{}", kept.text());
     register(&mesh, "later", address(&up)).await;
