@@ -1,0 +1,3 @@
+//! Alerts: rules that are evaluated over what the proxy measures of itself and of its services.
+
+pub mod rules;
