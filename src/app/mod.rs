@@ -13,6 +13,7 @@ mod build;
 mod changes;
 mod control;
 mod drain;
+mod huge_pages;
 mod members;
 mod names;
 mod open_files;

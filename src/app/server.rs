@@ -20,6 +20,7 @@ use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
 use super::drain;
+use super::huge_pages;
 use super::open_files;
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
@@ -91,6 +92,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
 
     let api = ApiSettings::new(&config)
         .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
+    huge_pages::do_without();
     open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
@@ -246,8 +248,7 @@ fn listener_service(
     metrics: &Metrics,
 ) -> listening::Service<Door> {
     let gateway = Gateway::new(shared.clone(), handle.settings.clone());
-    let door =
-        Door::new(gateway, &server.configuration, handle.settings.clone(), metrics.slow_clients());
+    let door = Door::new(gateway, &server.configuration, handle.settings.clone(), metrics.door());
     let mut service = listening::Service::new(listener.name.to_string(), door);
     let keepalive = TcpKeepalive {
         idle: Duration::from_secs(60),

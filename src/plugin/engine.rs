@@ -1,14 +1,12 @@
 //! The engines: a synchronous one for balancers, an asynchronous one for what waits for a network.
 //! Both have a clock that stops what runs too long.
 
+use std::io;
 use std::time::Duration;
 
 use wasmtime::{Config, Engine, OptLevel};
 
-use crate::telemetry::clock;
-
-/// How often running guests look at the clock. A deadline is kept to within one tick.
-const TICK: Duration = Duration::from_millis(5);
+use super::ticker::{self, TICK};
 
 /// The stack that a guest may use; deep recursion traps there. Well below a thread's 2 MiB.
 const GUEST_STACK_BYTES: usize = 512 * 1024;
@@ -21,6 +19,12 @@ const HOST_STACK_BYTES: usize = 512 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct EngineError(String);
+
+impl From<io::Error> for EngineError {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 impl From<wasmtime::Error> for EngineError {
     fn from(error: wasmtime::Error) -> Self {
@@ -40,10 +44,10 @@ pub struct HotEngine {
 }
 
 impl HotEngine {
-    /// Makes the engine and starts its ticker, which ends with the engine's last user.
+    /// Makes the engine. Its clock ticks until its last user is gone.
     pub fn new() -> Result<Self, EngineError> {
         let engine = Engine::new(&config())?;
-        start_ticker(&engine, "plugin-epochs")?;
+        ticker::follow(&engine)?;
         Ok(Self { engine })
     }
 }
@@ -66,12 +70,12 @@ pub struct AsyncEngine {
 }
 
 impl AsyncEngine {
-    /// Makes the engine and starts its ticker, which ends with the engine's last user.
+    /// Makes the engine. Its clock ticks until its last user is gone.
     pub fn new() -> Result<Self, EngineError> {
         let mut config = config();
         config.async_stack_size(GUEST_STACK_BYTES + HOST_STACK_BYTES);
         let engine = Engine::new(&config)?;
-        start_ticker(&engine, "check-epochs")?;
+        ticker::follow(&engine)?;
         Ok(Self { engine })
     }
 }
@@ -90,22 +94,6 @@ fn config() -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         .wasm_backtrace_max_frames(None);
     config
-}
-
-fn start_ticker(engine: &Engine, thread: &str) -> Result<(), EngineError> {
-    let weak = engine.weak();
-    std::thread::Builder::new()
-        .name(thread.into())
-        .spawn(move || {
-            while let Some(engine) = weak.upgrade() {
-                engine.increment_epoch();
-                clock::tick();
-                drop(engine);
-                std::thread::sleep(TICK);
-            }
-        })
-        .map_err(|error| EngineError(error.to_string()))?;
-    Ok(())
 }
 
 /// A deadline in ticks: at least `deadline` long, at most one tick longer.

@@ -21,6 +21,7 @@ mod log_gate;
 mod refusal;
 mod seeds;
 mod state;
+mod ticker;
 
 pub use clock::SimulatedClock;
 pub use engine::{AsyncEngine, EngineError, HotEngine};

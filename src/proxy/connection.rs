@@ -57,6 +57,14 @@ pub(super) fn awaiting<T>(connection: &Arc<Connection>, poll: impl FnOnce() -> T
     (progress, AWAITED.take().is_none())
 }
 
+/// Whether the header of what is being polled on this thread is still to come.
+pub(super) fn is_awaited() -> bool {
+    let awaited = AWAITED.take();
+    let is_awaited = awaited.is_some();
+    AWAITED.set(awaited);
+    is_awaited
+}
+
 /// Notes that the request being polled on this thread has its header, and returns its connection.
 pub(super) fn header_arrived() -> Option<Arc<Connection>> {
     AWAITED.take()

@@ -20,12 +20,13 @@ use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
-use prometheus::IntCounter;
 
 use super::connection::{Connection, awaiting};
+use super::doorstep::Doorstep;
 use super::gateway::Gateway;
 use super::patience::{Alarm, Wait};
 use crate::config::{Listener, ListenerLimits};
+use crate::telemetry::metrics::DoorMetrics;
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -41,7 +42,7 @@ pub struct Door {
     proxy: Arc<HttpProxy<Gateway>>,
     listener: Arc<ArcSwap<Listener>>,
     options: HttpServerOptions,
-    slow_clients: IntCounter,
+    metrics: DoorMetrics,
 }
 
 impl Door {
@@ -50,7 +51,7 @@ impl Door {
         gateway: Gateway,
         conf: &Arc<ServerConf>,
         listener: Arc<ArcSwap<Listener>>,
-        slow_clients: IntCounter,
+        metrics: DoorMetrics,
     ) -> Self {
         let config = listener.load();
         let mut options = HttpServerOptions::default();
@@ -59,7 +60,7 @@ impl Door {
         options.keepalive_request_limit = Some(config.limits.keepalive_requests.saturating_sub(1));
         options.h2_idle_timeout = Some(config.limits.keepalive_timeout);
         let proxy = Arc::new(http_proxy(conf, gateway));
-        Self { proxy, listener, options, slow_clients }
+        Self { proxy, listener, options, metrics }
     }
 
     /// An HTTP/1.1 connection to its end. Pingora has such a loop too; this one needs no box and no
@@ -68,7 +69,8 @@ impl Door {
         let connection = Arc::new(Connection::default());
         let mut listener = Cache::new(&*self.listener);
         let mut alarm = Alarm::new();
-        let mut next = (stream, None);
+        let doorstep = Doorstep::new(stream, self.metrics.malformed_requests.clone());
+        let mut next: (Stream, _) = (Box::new(doorstep), None);
         loop {
             let limits = &listener.load().limits;
             let wait = Wait::new(limits);
@@ -129,7 +131,7 @@ impl Door {
                 return progress;
             }
             let late = ready!(wait.goes_on(alarm, context));
-            self.slow_clients.inc_by(late.stirred.into());
+            self.metrics.slow_clients.inc_by(late.stirred.into());
             Poll::Ready(None)
         })
     }
@@ -145,7 +147,7 @@ impl Door {
             if progress.is_ready() || visit.begun.load(Ordering::Relaxed) {
                 return progress;
             }
-            late.as_mut().poll(context).map(|()| self.slow_clients.inc())
+            late.as_mut().poll(context).map(|()| self.metrics.slow_clients.inc())
         })
         .await;
     }
@@ -160,7 +162,7 @@ impl Door {
         match peeked {
             Ok(peeked) => peeked.ok().map(|_| begin == HTTP2_PREFACE),
             Err(_) => {
-                self.slow_clients.inc();
+                self.metrics.slow_clients.inc();
                 None
             }
         }

@@ -12,6 +12,7 @@ mod client;
 mod connection;
 mod context;
 pub mod door;
+mod doorstep;
 mod edit;
 mod forward;
 mod gateway;

@@ -79,6 +79,7 @@ async fn what_can_be_read_in_two_ways_is_refused() {
         ("a path that climbs, escaped", "GET /a/%2e%2E/b HTTP/1.1\r\nHost: test\r\n\r\n".into()),
     ];
     let mut failures = Vec::new();
+    let all = cases.len() as f64;
     for (what, bytes) in cases {
         let mut connection = mesh.connect().await;
         connection.send(bytes + HIDDEN).await;
@@ -91,6 +92,10 @@ async fn what_can_be_read_in_two_ways_is_refused() {
     }
     assert!(failures.is_empty(), "{failures:#?}");
     assert_eq!(up.connections(), 0);
+    let refused = mesh.metric("proconsul_http_requests_total{status_class=\"4xx\"}").await;
+    let malformed = mesh.metric("proconsul_http_malformed_requests_total").await;
+    assert!(malformed > 0.0 && refused > 0.0, "{malformed} malformed, {refused} refused");
+    assert_eq!(malformed + refused, all, "each is counted once");
 }
 
 #[tokio::test]

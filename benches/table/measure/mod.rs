@@ -12,6 +12,7 @@ mod pick;
 mod registry;
 mod reloads;
 mod services;
+mod watchers;
 
 use anyhow::Result;
 
@@ -53,6 +54,7 @@ pub const ALL: &[Measurement] = &[
     Measurement { name: "hostile", what: "a plugin that never returns", run: hostile::run },
     Measurement { name: "services", what: "CPU a request beside many", run: services::run },
     Measurement { name: "registry", what: "the registry over its API", run: registry::run },
+    Measurement { name: "watchers", what: "from a change to many watchers", run: watchers::run },
     Measurement { name: "killed", what: "kills while registering", run: killed::run },
     Measurement { name: "checks", what: "health checks of many instances", run: checks::run },
     Measurement { name: "latency", what: "latency at a fixed rate", run: latency::run },

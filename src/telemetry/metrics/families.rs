@@ -5,6 +5,8 @@ use prometheus::{
     Opts, Registry, core::Collector,
 };
 
+use super::door::DoorMetrics;
+
 /// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
 const REQUEST_SECONDS: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -37,7 +39,7 @@ pub(super) struct Families {
     pub last_reload_successful: IntGauge,
     pub last_reload_seconds: Gauge,
     pub access_log_dropped: IntCounter,
-    pub slow_clients: IntCounter,
+    pub door: DoorMetrics,
 }
 
 /// Registers a family. Its name and labels are constants, so it cannot fail.
@@ -203,13 +205,7 @@ impl Families {
                     "Access-log lines that were dropped because the writer was behind.",
                 ),
             ),
-            slow_clients: add(
-                registry,
-                IntCounter::new(
-                    "proconsul_http_slow_clients_total",
-                    "Connections cut off because the request header did not arrive in time.",
-                ),
-            ),
+            door: DoorMetrics::new(registry),
         }
     }
 }

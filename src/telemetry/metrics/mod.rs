@@ -4,6 +4,7 @@
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
 mod checker;
+mod door;
 mod families;
 mod health;
 mod plugin;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use checker::CheckerMetrics;
+pub use door::DoorMetrics;
 use families::Families;
 pub use health::HealthMetrics;
 pub use plugin::PluginMetrics;
@@ -117,9 +119,9 @@ impl Metrics {
         self.families.access_log_dropped.clone()
     }
 
-    /// Counts connections that were cut off because the client was late.
-    pub fn slow_clients(&self) -> prometheus::IntCounter {
-        self.families.slow_clients.clone()
+    /// The handles of what happens before there is a request.
+    pub fn door(&self) -> DoorMetrics {
+        self.families.door.clone()
     }
 
     /// Requests that are being served right now, over all routes.

@@ -1,0 +1,35 @@
+//! What happens on a client's connection before there is a request.
+
+use prometheus::{IntCounter, Registry};
+
+use super::families::add;
+
+/// Counts clients that never got as far as a request.
+#[derive(Clone)]
+pub struct DoorMetrics {
+    /// Connections cut off because the request header did not come in time.
+    pub slow_clients: IntCounter,
+    /// What came was no request, and was refused.
+    pub malformed_requests: IntCounter,
+}
+
+impl DoorMetrics {
+    pub(super) fn new(registry: &Registry) -> Self {
+        Self {
+            slow_clients: add(
+                registry,
+                IntCounter::new(
+                    "proconsul_http_slow_clients_total",
+                    "Connections cut off because the request header did not arrive in time.",
+                ),
+            ),
+            malformed_requests: add(
+                registry,
+                IntCounter::new(
+                    "proconsul_http_malformed_requests_total",
+                    "HTTP/1.1 requests that could not be parsed, answered 400 and not counted otherwise.",
+                ),
+            ),
+        }
+    }
+}
