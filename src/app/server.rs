@@ -15,6 +15,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::alerts;
 use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
@@ -107,6 +108,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
+    let (tell_rules, rules) = watch::channel(Arc::new(alerts::plan(&config)));
     let surroundings = Surroundings {
         hosts,
         metrics: metrics.clone(),
@@ -114,6 +116,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         registry: registry.clone(),
         traffic,
         plan: tell_plan,
+        rules: tell_rules,
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -127,6 +130,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
+    let _rules = alerts::start(rules, &metrics, &registry)?;
     let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);

@@ -10,12 +10,14 @@ use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
+use super::alerts;
 use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
+use crate::alert::RulePlan;
 use crate::config::{AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
@@ -45,6 +47,7 @@ pub(super) struct World {
     checkers: Checkers,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
+    rules: watch::Sender<Arc<RulePlan>>,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -65,6 +68,8 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
+    /// Who hears which alert rules there are.
+    pub rules: watch::Sender<Arc<RulePlan>>,
 }
 
 /// What of a listener may change while it listens.
@@ -80,7 +85,7 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan } =
+        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, rules } =
             surroundings;
         let PluginHosts { host, check_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
@@ -125,6 +130,7 @@ impl World {
             checkers: Checkers::new(),
             traffic,
             plan,
+            rules,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -188,6 +194,7 @@ impl World {
             names,
         } = built;
         self.plan.send_replace(Arc::new(plan));
+        self.rules.send_replace(Arc::new(alerts::plan(&config)));
         self.checkers = checkers;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
