@@ -11,6 +11,7 @@ mod stall;
 mod auth;
 mod conditions;
 mod input;
+mod inquiry;
 mod rate;
 
 mod routes;
@@ -18,6 +19,7 @@ mod status;
 mod v1;
 
 pub use auth::{AuthError, AuthState};
+pub use inquiry::{Inquiry, StatusRequest};
 pub use routes::{Admin, ReloadRequest};
 pub use server::{bind, bind_after_hand_over, serve};
 pub use status::{

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::auth::AuthState;
+use super::inquiry::Inquiry;
 use super::problem::Problem;
-use super::status::{ReloadReport, ReloadResult, Status};
+use super::status::{ReloadReport, ReloadResult};
 use super::v1::{self, Api, Checks, Handles, Picker};
 use crate::config::AdminLimits;
 use crate::model::Phase;
@@ -25,7 +26,8 @@ use crate::webhook::Board;
 #[derive(Clone)]
 pub struct Admin {
     pub metrics: Metrics,
-    pub status: Arc<ArcSwap<Status>>,
+    /// Whom to ask how things stand.
+    pub inquiry: Inquiry,
     pub reload: mpsc::Sender<ReloadRequest>,
     pub phase: watch::Receiver<Phase>,
     pub registry: Registry,
@@ -46,7 +48,7 @@ impl Admin {
     fn api(self) -> Api {
         let Self {
             metrics: _,
-            status,
+            inquiry,
             reload: _,
             phase: _,
             registry,
@@ -65,7 +67,7 @@ impl Admin {
             limits,
             picker,
             checks,
-            status,
+            inquiry,
             deliveries,
             backup_directory,
             rate,
@@ -114,8 +116,9 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
 }
 
-async fn status(State(admin): State<Admin>) -> Json<Status> {
-    Json(Status::clone(&admin.status.load()))
+async fn status(State(admin): State<Admin>) -> Result<Response, Problem> {
+    let status = admin.inquiry.status().await?;
+    Ok(Json(&*status).into_response())
 }
 
 /// Reloads, and answers when that is done. A browser sends `Origin` along with a page's requests:

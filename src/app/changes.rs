@@ -60,7 +60,7 @@ impl Changes {
         let cause = if asked.is_empty() { cause } else { Cause::Request };
         self.watch.changed(); // as it is before it is read: what changes from here on is seen later
         self.reloader.reload(&control.world, cause, &mut self.watch).await;
-        control.publish_status();
+        control.status_changed();
         let report = control.world.borrow().last_reload.clone();
         for request in asked {
             // Whoever asked may have left.

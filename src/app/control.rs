@@ -1,59 +1,80 @@
 //! What goes on beside requests: two loops in one thread, which take turns over the world.
 //!
 //! [`Changes`] goes from one configuration to the next, which may take seconds; meanwhile
-//! [`keep_up`] serves what cannot wait so long: slots to fill, names to ask for, the status to show.
+//! [`keep_up`] serves what cannot wait so long: slots to fill, names to ask for, the status to tell.
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
-use tokio::time::{interval, sleep_until};
+use tokio::time::sleep_until;
 
 use super::changes::Changes;
 use super::names::look_up;
 use super::status::status;
 use super::world::World;
-use crate::admin::Status;
+use crate::admin::{Status, StatusRequest};
 use crate::registry::Follower;
 
 /// Rounds of name lookups that may wait to be taken in.
 const MAX_WAITING_ANSWERS: usize = 16;
-/// The status is made anew this often.
-const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// A status is told again for this long: it costs what the whole configuration does.
+const STATUS_FRESH: Duration = Duration::from_millis(50);
 
 /// What both loops have. Borrowed for a step at a time, never while something is waited for.
 pub(super) struct Control {
     pub world: RefCell<World>,
-    pub status: Arc<ArcSwap<Status>>,
+    /// The newest that was told, and when.
+    status: RefCell<Option<(Instant, Arc<Status>)>>,
 }
 
 impl Control {
     pub(super) fn new(world: World) -> Self {
-        let status = Arc::new(ArcSwap::from_pointee(status(&world)));
-        Self { world: RefCell::new(world), status }
+        Self { world: RefCell::new(world), status: RefCell::default() }
     }
 
     /// Runs as long as the process does.
     ///
     /// `registry` follows from before the world was made: a check may find something while the
     /// process still starts.
-    pub(super) async fn run(self, registry: Follower, changes: Changes) -> io::Result<()> {
+    pub(super) async fn run(
+        self,
+        registry: Follower,
+        inquiries: mpsc::Receiver<StatusRequest>,
+        changes: Changes,
+    ) -> io::Result<()> {
         tokio::select! {
-            () = keep_up(&self, registry) => Ok(()),
+            () = keep_up(&self, registry, inquiries) => Ok(()),
             ended = changes.run(&self) => ended,
         }
     }
 
-    pub(super) fn publish_status(&self) {
-        self.status.store(Arc::new(status(&self.world.borrow())));
+    /// What was told of the status does not hold any more.
+    pub(super) fn status_changed(&self) {
+        self.status.take();
+    }
+
+    fn status(&self) -> Arc<Status> {
+        let mut told = self.status.borrow_mut();
+        if let Some((at, status)) = &*told
+            && at.elapsed() < STATUS_FRESH
+        {
+            return status.clone();
+        }
+        let status = Arc::new(status(&self.world.borrow()));
+        *told = Some((Instant::now(), status.clone()));
+        status
     }
 }
 
-/// Follows the registry, fills slots, probes strategies, asks for names, shows the status.
-async fn keep_up(control: &Control, mut registry: Follower) {
+/// Follows the registry, fills slots, probes strategies, asks for names, tells the status.
+async fn keep_up(
+    control: &Control,
+    mut registry: Follower,
+    mut inquiries: mpsc::Receiver<StatusRequest>,
+) {
     let host = control.world.borrow().host.clone();
     let (tell_answers, mut answers) = mpsc::channel(MAX_WAITING_ANSWERS);
     let ask = |hosts: Vec<String>| {
@@ -64,7 +85,6 @@ async fn keep_up(control: &Control, mut registry: Follower) {
         });
     };
     let mut upkeep_due = None;
-    let mut show_status = interval(STATUS_EVERY);
     loop {
         let (names_due, share_grows) = {
             let world = control.world.borrow();
@@ -85,8 +105,10 @@ async fn keep_up(control: &Control, mut registry: Follower) {
                 ask(hosts);
             }
             Some(answers) = answers.recv() => control.world.borrow_mut().learn_names(answers),
-            // Not at each event: it costs what the whole configuration does.
-            _ = show_status.tick() => control.publish_status(),
+            Some(StatusRequest { answer }) = inquiries.recv() => {
+                // Who asked may have left.
+                let _ = answer.send(control.status());
+            }
         }
     }
 }

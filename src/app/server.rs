@@ -23,13 +23,14 @@ use super::control::Control;
 use super::drain;
 use super::huge_pages;
 use super::open_files;
+use super::picker::LivePicker;
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, Surroundings, World};
-use crate::admin::{self, Admin};
+use crate::admin::{Admin, Inquiry};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::health;
@@ -109,6 +110,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
     let (tell_rules, rules) = watch::channel(Arc::new(alerts::plan(&config)));
+    let picker = Arc::<LivePicker>::default();
     let surroundings = Surroundings {
         hosts,
         metrics: metrics.clone(),
@@ -117,6 +119,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         traffic,
         plan: tell_plan,
         rules: tell_rules,
+        picker: picker.clone(),
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -135,17 +138,17 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);
     let (reload, requests) = mpsc::channel(MAX_WAITING_RELOADS);
+    let (inquiry, inquiries) = Inquiry::new();
     if let Some(address) = config.admin.address {
-        let status = control.status.clone();
         let admin = Admin {
             metrics: metrics.clone(),
-            status,
+            inquiry,
             reload,
             phase,
             registry: registry.clone(),
             auth: api.auth.clone(),
             limits: api.limits.clone(),
-            picker: Arc::new(admin::NativePicker::default()),
+            picker,
             checks: api.checks.clone(),
             deliveries: api::deliveries(address),
             backup_directory: api::backup_directory(&config.registry),
@@ -165,7 +168,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         pid_file.write();
     }
     let changes = Changes { watch, requests, reloader: Reloader::new(options.config.clone(), api) };
-    spawn("control", move || control_runtime.block_on(control.run(followed, changes)))?;
+    spawn("control", move || control_runtime.block_on(control.run(followed, inquiries, changes)))?;
     for listener in &config.listeners {
         let (name, address) = (listener.name.as_str(), listener.address);
         tracing::info!(listener = name, %address, tls = listener.tls.is_some(), "listening");

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tower::ServiceExt;
 
 use super::auth::AuthState;
+use super::inquiry::Inquiry;
 use super::routes::{Admin, router};
 use super::status::{ReloadReport, ReloadResult, Status};
 use super::v1::NativePicker;
@@ -129,9 +130,15 @@ impl Api {
             max_watchers: 2,
             ..AdminLimits::default()
         }));
+        let (inquiry, mut inquiries) = Inquiry::new();
+        tokio::spawn(async move {
+            while let Some(request) = inquiries.recv().await {
+                let _ = request.answer.send(Arc::new(status()));
+            }
+        });
         let router = router(Admin {
             metrics: Metrics::new(),
-            status: Arc::new(ArcSwap::from_pointee(status())),
+            inquiry,
             reload,
             phase: phases,
             registry: registry.clone(),

@@ -49,8 +49,9 @@ pub use pick::{NativePicker, PickError, Picker};
 pub use state::service_state;
 
 use super::auth::{AuthState, identify};
+use super::inquiry::Inquiry;
 use super::rate::{Rate, limit};
-use super::status::Status;
+
 use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
 use crate::registry::Registry;
@@ -74,7 +75,7 @@ pub(super) struct Handles {
     pub limits: Arc<ArcSwap<AdminLimits>>,
     pub picker: Arc<dyn Picker>,
     pub checks: Arc<ArcSwap<Checks>>,
-    pub status: Arc<ArcSwap<Status>>,
+    pub inquiry: Inquiry,
     pub deliveries: Board,
     pub backup_directory: Option<PathBuf>,
     pub rate: Rate,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use crate::admin::auth::Viewer;
+use crate::admin::problem::Problem;
 use crate::admin::status::{PluginCounters, PluginStatus, RouteStatus, StrategyStatus};
 
 /// Things that are all on one page: the configuration bounds them.
@@ -14,6 +15,8 @@ use crate::admin::status::{PluginCounters, PluginStatus, RouteStatus, StrategySt
 pub(super) struct Listed<T> {
     pub items: Vec<T>,
 }
+
+type Answer<T> = Result<Json<Listed<T>>, Problem>;
 
 /// A plugin at work for a service.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,8 +36,8 @@ pub(super) struct PluginView {
     tag = "proxy",
     responses((status = 200, body = Listed<RouteStatus>))
 )]
-pub(super) async fn routes(State(api): State<Api>, _: Viewer) -> Json<Listed<RouteStatus>> {
-    Json(Listed { items: api.status.load().route_table.clone() })
+pub(super) async fn routes(State(api): State<Api>, _: Viewer) -> Answer<RouteStatus> {
+    Ok(Json(Listed { items: api.inquiry.status().await?.route_table.clone() }))
 }
 
 /// List strategies.
@@ -45,8 +48,8 @@ pub(super) async fn routes(State(api): State<Api>, _: Viewer) -> Json<Listed<Rou
     tag = "proxy",
     responses((status = 200, body = Listed<StrategyStatus>))
 )]
-pub(super) async fn strategies(State(api): State<Api>, _: Viewer) -> Json<Listed<StrategyStatus>> {
-    Json(Listed { items: api.status.load().strategies.clone() })
+pub(super) async fn strategies(State(api): State<Api>, _: Viewer) -> Answer<StrategyStatus> {
+    Ok(Json(Listed { items: api.inquiry.status().await?.strategies.clone() }))
 }
 
 /// List plugins at work.
@@ -57,13 +60,13 @@ pub(super) async fn strategies(State(api): State<Api>, _: Viewer) -> Json<Listed
     tag = "proxy",
     responses((status = 200, body = Listed<PluginView>))
 )]
-pub(super) async fn plugins(State(api): State<Api>, _: Viewer) -> Json<Listed<PluginView>> {
-    let status = api.status.load();
+pub(super) async fn plugins(State(api): State<Api>, _: Viewer) -> Answer<PluginView> {
+    let status = api.inquiry.status().await?;
     let items = status.services.iter().map(|(name, service)| PluginView {
         service: name.clone(),
         strategy: service.strategy.clone(),
         plugin: service.plugin.clone(),
         counters: service.counters.clone(),
     });
-    Json(Listed { items: items.collect() })
+    Ok(Json(Listed { items: items.collect() }))
 }
