@@ -8,6 +8,7 @@
 //! listener; [`server`] starts pingora; [`drain`] ends it.
 
 mod access_log;
+mod alerts;
 mod api;
 mod build;
 mod changes;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
+use super::alerts;
 use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
@@ -17,6 +18,7 @@ use super::picker::LivePicker;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
+use crate::alert::RulePlan;
 use crate::config::{AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
@@ -46,6 +48,7 @@ pub(super) struct World {
     checkers: Checkers,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
+    rules: watch::Sender<Arc<RulePlan>>,
     picker: Arc<LivePicker>,
     names: Names,
     serving: Serving,
@@ -67,6 +70,8 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
+    /// Who hears which alert rules there are.
+    pub rules: watch::Sender<Arc<RulePlan>>,
     /// Who picks for clients that come to the registry.
     pub picker: Arc<LivePicker>,
 }
@@ -84,8 +89,16 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, picker } =
-            surroundings;
+        let Surroundings {
+            hosts: plugin_hosts,
+            metrics,
+            shared,
+            registry,
+            traffic,
+            plan,
+            rules,
+            picker,
+        } = surroundings;
         let PluginHosts { host, check_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
@@ -129,6 +142,7 @@ impl World {
             checkers: Checkers::new(),
             traffic,
             plan,
+            rules,
             picker,
             names: Names::default(),
             serving: Serving::new(),
@@ -193,6 +207,7 @@ impl World {
             names,
         } = built;
         self.plan.send_replace(Arc::new(plan));
+        self.rules.send_replace(Arc::new(alerts::plan(&config)));
         self.checkers = checkers;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {

@@ -4,6 +4,10 @@
 //! that time is kept once. Looks that are closer to one another than a [`RESOLUTION`]th of the longest window
 //! take each other's place, which bounds memory whatever the interval is. A series that goes and comes back
 //! has another place: nothing is measured across the gap.
+//!
+//! A counter that appears between two looks began at zero since the former, and what it has is growth. In
+//! Prometheus that takes a timestamp of creation; without it, the first errors of a service that never failed
+//! before are overlooked, as their series comes with them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -219,13 +223,24 @@ impl Samples {
         self.columns.partition_point(|column| now.since(column.at) >= window)
     }
 
-    fn stretch(&self, place: usize, start: usize) -> Option<Stretch> {
+    fn stretch(&self, place: usize, start: usize, is_counter: bool) -> Option<Stretch> {
         let track = &self.series[place];
-        let start = start.max(track.born.saturating_sub(self.first) as usize);
+        let born = track.born.saturating_sub(self.first) as usize;
         let last = self.columns.len() - 1;
-        if track.is_gone || start > last {
+        if track.is_gone || start.max(born) > last {
             return None;
         }
+        if is_counter && track.born > self.first && born > start {
+            return Some(Stretch {
+                first: 0.0,
+                last: self.columns[last].values[place],
+                lost: track.resets.iter().map(|(_, had)| *had).sum(),
+                samples: last - born + 2,
+                first_at: self.columns[born - 1].at,
+                last_at: self.columns[last].at,
+            });
+        }
+        let start = start.max(born);
         let first_at = self.columns[start].at;
         let lost = track.resets.iter().filter(|(at, _)| *at > first_at).map(|(_, had)| *had).sum();
         Some(Stretch {
@@ -273,7 +288,8 @@ impl Family for Samples {
         let places = 0..self.series.len();
         let start = self.start(window, now);
         let seconds = window.as_secs_f64();
-        let stretches = places.clone().map(|place| self.stretch(place, start));
+        let is_counter = function.is_for_counters();
+        let stretches = places.clone().map(|place| self.stretch(place, start, is_counter));
         let of = |stretch: Option<Stretch>, what: &dyn Fn(&Stretch) -> f64| {
             stretch.as_ref().map_or(f64::NAN, what)
         };

@@ -10,11 +10,13 @@
 
 mod binding;
 mod expression;
+pub mod facts;
 mod history;
 mod human;
 mod live;
 mod measure;
 mod pattern;
+mod preset;
 mod quantile;
 mod record;
 mod rule;
@@ -30,6 +32,7 @@ pub use expression::{Comparison, Expression, Fold, Function, Grouping, Matcher, 
 pub use history::{History, Look};
 pub use human::{Unit, human};
 pub use pattern::Pattern;
+pub use preset::{PLAIN, PRESETS, Preset, preset};
 pub use record::{Record, RecordKey};
 pub use rule::{NAME_LABEL, RESERVED_LABELS, Rule, SEVERITY_LABEL};
 pub use rule_set::{Evaluation, Event, Raised, RuleSet, Transition};

@@ -316,6 +316,18 @@ fn a_counter_that_was_reset_grows_on() {
 }
 
 #[test]
+fn a_counter_that_appears_began_at_zero() {
+    let mut fast = rule("fast");
+    fast.expression.measure =
+        Measure::Fold { term: term("load", Function::Increase, MINUTE), fold: Fold::Sum };
+    let mut bench = Bench::new(vec![fast]);
+    assert!(bench.look(&[("a", 50.0)]).firing.is_empty(), "nobody knows since when");
+    bench.look(&[("a", 50.0)]);
+    let evaluation = bench.look(&[("a", 50.0), ("b", 50.0)]);
+    assert_eq!((firing(&evaluation), evaluation.firing[0].value), (vec!["b"], 50.0));
+}
+
+#[test]
 fn one_rule_cannot_take_all_memory() {
     let hosts: Vec<String> = (0..12_000).map(|i| format!("host-{i}")).collect();
     let samples: Vec<(&str, f64)> = hosts.iter().map(|host| (host.as_str(), 20.0)).collect();

@@ -5,6 +5,10 @@
 //! and does not complain of its absence: that was reported when it was pruned.
 
 mod admin;
+mod alert_metric;
+mod alert_rule;
+mod alert_text;
+mod alerts;
 mod check;
 mod headers;
 mod health;
@@ -83,6 +87,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         registry,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,
@@ -101,6 +106,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let (health, schedule) = health::health(health, &at("health"), check);
     let memory = plugins.limits.memory_bytes;
     let checks = health_check::checks(checks, &schedule, memory, &at("checks"), check);
+    let alerts = alerts::alerts(alerts, &at("alerts"), check);
     let services = service::services(services, &health, &checks, &at("services"), check);
     let strategies = strategy::used(strategies, &services, &plugins.limits, check);
     let routes = route::routes(routes, &at("routes"), check);
@@ -113,6 +119,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         registry: registry?,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,

@@ -1,5 +1,6 @@
 //! Names, help texts, labels and buckets of every family, in one place to read.
 
+use super::known;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, core::Collector,
@@ -48,6 +49,7 @@ pub(super) fn add<C: Collector + Clone + 'static>(
     family: prometheus::Result<C>,
 ) -> C {
     let family = family.expect("names and labels are well-formed constants");
+    known::note(&family);
     registry.register(Box::new(family.clone())).expect("each family is registered once");
     family
 }

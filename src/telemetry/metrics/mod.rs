@@ -3,13 +3,16 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod alert;
 mod checker;
 mod door;
 mod families;
 mod health;
+mod known;
 mod plugin;
 mod registry;
 mod route;
+mod samples;
 mod series;
 mod service;
 
@@ -17,10 +20,12 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use alert::AlertMetrics;
 pub use checker::CheckerMetrics;
 pub use door::DoorMetrics;
 use families::Families;
 pub use health::HealthMetrics;
+pub use known::{FamilyKind, KnownFamily, known_families};
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
@@ -34,6 +39,7 @@ pub struct Metrics {
     families: Arc<Families>,
     service_registry: RegistryMetrics,
     health: HealthMetrics,
+    alerts: AlertMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
@@ -53,8 +59,19 @@ impl Metrics {
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
+        let alerts = AlertMetrics::new(&registry);
         let (routes, plugins, services, checkers) = Default::default();
-        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
+        Self {
+            registry,
+            families,
+            service_registry,
+            health,
+            alerts,
+            routes,
+            plugins,
+            services,
+            checkers,
+        }
     }
 
     /// The handles of the registry of services.
@@ -65,6 +82,17 @@ impl Metrics {
     /// The handles of the health loop.
     pub fn health(&self) -> HealthMetrics {
         self.health.clone()
+    }
+
+    /// The handles of alert rules.
+    pub fn alerts(&self) -> AlertMetrics {
+        self.alerts.clone()
+    }
+
+    /// Hands over every series with its value, as it is exposed: a histogram's buckets with `le`, its sum
+    /// and its count are series of their own.
+    pub fn sample(&self, take: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+        samples::each(&self.registry.gather(), take);
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
