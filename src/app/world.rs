@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
+use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::reloader::{Cause, report};
@@ -19,6 +19,7 @@ use crate::admin::{ReloadReport, ReloadResult};
 use crate::config::{AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
+use crate::plugin::alert_channel::AlertChannelHost;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub registry: Registry,
     check_host: Arc<HealthCheckHost>,
     checkers: Checkers,
+    channel_host: Arc<AlertChannelHost>,
+    channels: Channels,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
     names: Names,
@@ -82,7 +85,7 @@ impl World {
     ) -> Result<Self, Vec<BuildError>> {
         let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan } =
             surroundings;
-        let PluginHosts { host, check_host } = plugin_hosts;
+        let PluginHosts { host, check_host, channel_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
         let mut names = Names::default();
@@ -92,6 +95,8 @@ impl World {
             host: host.clone(),
             check_host: check_host.clone(),
             checkers: Checkers::new(),
+            channel_host: channel_host.clone(),
+            channels: Channels::new(),
             metrics: metrics.clone(),
             names,
             registry: snapshot,
@@ -123,6 +128,8 @@ impl World {
             registry,
             check_host,
             checkers: Checkers::new(),
+            channel_host,
+            channels: Channels::new(),
             traffic,
             plan,
             names: Names::default(),
@@ -153,6 +160,8 @@ impl World {
             host: self.host.clone(),
             check_host: self.check_host.clone(),
             checkers: self.checkers.clone(),
+            channel_host: self.channel_host.clone(),
+            channels: self.channels.clone(),
             metrics: self.metrics.clone(),
             names,
             registry: self.registry.snapshot(),
@@ -185,10 +194,12 @@ impl World {
             to_tell,
             plan,
             checkers,
+            channels,
             names,
         } = built;
         self.plan.send_replace(Arc::new(plan));
         self.checkers = checkers;
+        self.channels = channels;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);

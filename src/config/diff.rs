@@ -75,6 +75,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         registry,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,
@@ -113,6 +114,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ];
         changed(parts).map(str::to_owned).collect()
     });
+    compare("alert channel", &alerts.channels, &new.alerts.channels, lines, |_, _| Vec::new());
     compare("check", checks, &new.checks, lines, |_, _| Vec::new());
     diff.services =
         compare("service", services, &new.services, lines, |old, new| service_parts(old, new));

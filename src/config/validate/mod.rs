@@ -5,6 +5,7 @@
 //! and does not complain of its absence: that was reported when it was pruned.
 
 mod admin;
+mod alert_channel;
 mod check;
 mod headers;
 mod health;
@@ -27,9 +28,10 @@ use super::path::KeyPath;
 use super::problem::{Problem, Problems};
 use super::schema;
 use super::tree::Node;
-use super::types::Config;
+use super::types::{Alerts, Config};
 pub use admin::service_pattern;
 use check::Check;
+pub use health_check::allowed_peer;
 
 /// What a configuration means depends on where it is read.
 pub struct Surroundings<'a> {
@@ -50,6 +52,7 @@ pub struct Surroundings<'a> {
 pub struct BuiltIn<'a> {
     pub strategies: &'a [&'a str],
     pub checks: &'a [&'a str],
+    pub channels: &'a [&'a str],
 }
 
 /// What validation makes of a file.
@@ -83,6 +86,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         registry,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,
@@ -101,6 +105,9 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let (health, schedule) = health::health(health, &at("health"), check);
     let memory = plugins.limits.memory_bytes;
     let checks = health_check::checks(checks, &schedule, memory, &at("checks"), check);
+    let channels =
+        alert_channel::channels(alerts.channels, memory, &at("alerts").key("channels"), check);
+    let alerts = Alerts { channels };
     let services = service::services(services, &health, &checks, &at("services"), check);
     let strategies = strategy::used(strategies, &services, &plugins.limits, check);
     let routes = route::routes(routes, &at("routes"), check);
@@ -113,6 +120,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         registry: registry?,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,

@@ -3,6 +3,7 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod channel;
 mod checker;
 mod door;
 mod families;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use channel::ChannelMetrics;
 pub use checker::CheckerMetrics;
 pub use door::DoorMetrics;
 use families::Families;
@@ -38,6 +40,7 @@ pub struct Metrics {
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
     checkers: Arc<SeriesTable<CheckerMetrics>>,
+    channels: Arc<SeriesTable<ChannelMetrics>>,
 }
 
 impl Default for Metrics {
@@ -53,8 +56,18 @@ impl Metrics {
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
-        let (routes, plugins, services, checkers) = Default::default();
-        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
+        let (routes, plugins, services, checkers, channels) = Default::default();
+        Self {
+            registry,
+            families,
+            service_registry,
+            health,
+            routes,
+            plugins,
+            services,
+            checkers,
+            channels,
+        }
     }
 
     /// The handles of the registry of services.
@@ -98,6 +111,14 @@ impl Metrics {
     pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
         self.checkers.get(&[check], |lease| {
             CheckerMetrics::new(self.families.clone(), check, reasons, lease)
+        })
+    }
+
+    /// The handles of an alert channel's component. `reasons` are those for which it may fail, the same at
+    /// each call.
+    pub fn channel(&self, channel: &str, reasons: &[&'static str]) -> Arc<ChannelMetrics> {
+        self.channels.get(&[channel], |lease| {
+            ChannelMetrics::new(self.families.clone(), channel, reasons, lease)
         })
     }
 
