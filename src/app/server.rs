@@ -15,7 +15,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
-use super::alerts;
+use super::alerts::Alerting;
 use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
@@ -109,7 +109,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
-    let (tell_rules, rules) = watch::channel(Arc::new(alerts::plan(&config)));
+    let (alerting, _alert_threads) = Alerting::start(&config, &metrics, &registry)?;
+    let desk = alerting.desk();
     let picker = Arc::<LivePicker>::default();
     let surroundings = Surroundings {
         hosts,
@@ -118,7 +119,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         registry: registry.clone(),
         traffic,
         plan: tell_plan,
-        rules: tell_rules,
+        alerting,
         picker: picker.clone(),
     };
     let started = World::new(config, surroundings);
@@ -133,7 +134,6 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let handle = &world.listeners[&listener.name];
         server.add_service(listener_service(&server, listener, handle, &shared, &metrics));
     }
-    let _rules = alerts::start(rules, &metrics, &registry)?;
     let control = Control::new(world);
     let pid_file = config.server.pid_file.as_deref().map(PidFile::open).transpose()?;
     let (tell_phase, phase) = watch::channel(Phase::Starting);

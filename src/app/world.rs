@@ -10,18 +10,18 @@ use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::alerts;
-use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
+use super::alerts::Alerting;
+use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::picker::LivePicker;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::alert::RulePlan;
 use crate::config::{AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
+use crate::plugin::alert_channel::AlertChannelHost;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
@@ -46,9 +46,11 @@ pub(super) struct World {
     pub registry: Registry,
     check_host: Arc<HealthCheckHost>,
     checkers: Checkers,
+    channel_host: Arc<AlertChannelHost>,
+    channels: Channels,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
-    rules: watch::Sender<Arc<RulePlan>>,
+    alerting: Alerting,
     picker: Arc<LivePicker>,
     names: Names,
     serving: Serving,
@@ -70,8 +72,8 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
-    /// Who hears which alert rules there are.
-    pub rules: watch::Sender<Arc<RulePlan>>,
+    /// Who sees to alerts.
+    pub alerting: Alerting,
     /// Who picks for clients that come to the registry.
     pub picker: Arc<LivePicker>,
 }
@@ -96,10 +98,10 @@ impl World {
             registry,
             traffic,
             plan,
-            rules,
+            alerting,
             picker,
         } = surroundings;
-        let PluginHosts { host, check_host } = plugin_hosts;
+        let PluginHosts { host, check_host, channel_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
         let mut names = Names::default();
@@ -109,6 +111,8 @@ impl World {
             host: host.clone(),
             check_host: check_host.clone(),
             checkers: Checkers::new(),
+            channel_host: channel_host.clone(),
+            channels: Channels::new(),
             metrics: metrics.clone(),
             names,
             registry: snapshot,
@@ -140,9 +144,11 @@ impl World {
             registry,
             check_host,
             checkers: Checkers::new(),
+            channel_host,
+            channels: Channels::new(),
             traffic,
             plan,
-            rules,
+            alerting,
             picker,
             names: Names::default(),
             serving: Serving::new(),
@@ -172,6 +178,8 @@ impl World {
             host: self.host.clone(),
             check_host: self.check_host.clone(),
             checkers: self.checkers.clone(),
+            channel_host: self.channel_host.clone(),
+            channels: self.channels.clone(),
             metrics: self.metrics.clone(),
             names,
             registry: self.registry.snapshot(),
@@ -204,11 +212,13 @@ impl World {
             to_tell,
             plan,
             checkers,
+            channels,
             names,
         } = built;
         self.plan.send_replace(Arc::new(plan));
-        self.rules.send_replace(Arc::new(alerts::plan(&config)));
+        self.alerting.publish(&config, &channels);
         self.checkers = checkers;
+        self.channels = channels;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);

@@ -117,6 +117,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ];
         changed(parts).map(str::to_owned).collect()
     });
+    compare("alert channel", &alerts.channels, &new.alerts.channels, lines, |_, _| Vec::new());
     compare("check", checks, &new.checks, lines, |_, _| Vec::new());
     let rules = |config: &Config| -> BTreeMap<RuleName, ConfiguredRule> {
         config.alerts.rules.iter().map(|rule| (rule.rule.name.clone(), rule.clone())).collect()

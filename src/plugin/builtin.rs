@@ -32,8 +32,10 @@ const CHECKS: &[BuiltIn] =
 /// What a service uses that names no strategy.
 pub const DEFAULT: &str = "round-robin";
 
+const CHANNELS: &[BuiltIn] = &[];
+
 fn all() -> impl Iterator<Item = &'static BuiltIn> {
-    STRATEGIES.iter().chain(CHECKS)
+    STRATEGIES.iter().chain(CHECKS).chain(CHANNELS)
 }
 
 /// The names of those of one kind, in alphabetical order.

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod admin;
+mod alert_channel;
 mod alert_rule;
 mod alerts;
 mod check;
@@ -29,10 +30,11 @@ use serde::Deserialize;
 
 pub use access_log::{AccessLog, AccessLogTarget};
 pub use admin::{Admin, AdminAuth, AdminToken, JwtAuth, Role};
+pub use alert_channel::AlertChannel;
 pub use alert_rule::{
     AlertAggregate, AlertDivisor, AlertFunction, AlertOp, AlertRule, AlertThreshold,
 };
-pub use alerts::Alerts;
+pub use alerts::{AlertInhibition, Alerts};
 pub use check::{
     Check, CheckTls, GrpcCheck, HttpCheck, ResourceCheck, ResponseTimeCheck, TcpCheck,
 };
@@ -75,7 +77,7 @@ pub struct File {
     pub health: Health,
     /// Health checks, by name: services name them, and so may registrations.
     pub checks: BTreeMap<String, Check>,
-    /// What is told when something is wrong.
+    /// What people are told when something is wrong, and how it reaches them.
     pub alerts: Alerts,
     /// Sockets that take requests, by name.
     pub listeners: BTreeMap<String, Listener>,

@@ -1,9 +1,13 @@
-//! Alerts: what is evaluated, and how often.
+//! Alerts: what is evaluated, how often, and who is told.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::AlertChannel;
+use crate::alert::paging;
 use crate::alert::rules::{Pattern, Rule};
+use crate::model::ChannelName;
 
 /// What is told when something is wrong.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +15,9 @@ pub struct Alerts {
     pub evaluation_interval: Duration,
     /// Those that are switched on, in the order of their names.
     pub rules: Vec<ConfiguredRule>,
+    /// How alerts are grouped, and who is told.
+    pub paging: Arc<paging::Plan>,
+    pub channels: BTreeMap<ChannelName, Arc<AlertChannel>>,
 }
 
 /// A rule, and where it is evaluated.

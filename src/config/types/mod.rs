@@ -4,6 +4,7 @@
 //! Knows nothing of TOML: `schema` is the file's shape, `validate` the way from there to here.
 
 mod admin;
+mod alert_channel;
 mod alerts;
 mod headers;
 mod listener;
@@ -22,6 +23,7 @@ pub use crate::model::PluginSource;
 use crate::model::{Check, CheckName, ServiceName, StrategyName};
 
 pub use admin::*;
+pub use alert_channel::*;
 pub use alerts::*;
 pub use headers::*;
 pub use listener::*;

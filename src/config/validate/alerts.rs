@@ -1,10 +1,11 @@
-//! `[alerts]`: how often rules are evaluated, and which.
+//! `[alerts]`: how often rules are evaluated, which, and who is told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::alert_rule;
 use super::check::Check;
+use super::{alert_channel, alert_paging, alert_rule};
 use crate::alert::rules::PRESETS;
 use crate::config::path::KeyPath;
 use crate::config::schema::{self, AlertRule};
@@ -13,8 +14,16 @@ use crate::config::types::Alerts;
 /// The word for every ready-made rule.
 const ALL: &str = "all";
 
-pub fn alerts(alerts: schema::Alerts, at: &KeyPath, check: &mut Check<'_>) -> Alerts {
-    let schema::Alerts { evaluation_interval, ready_made, mut rules } = alerts;
+pub fn alerts(
+    mut alerts: schema::Alerts,
+    memory_bytes: usize,
+    at: &KeyPath,
+    check: &mut Check<'_>,
+) -> Alerts {
+    let channels = std::mem::take(&mut alerts.channels);
+    let channels = alert_channel::channels(channels, memory_bytes, &at.key("channels"), check);
+    let paging = Arc::new(alert_paging::plan(&alerts, &channels, at, check));
+    let schema::Alerts { evaluation_interval, ready_made, mut rules, .. } = alerts;
     let interval_at = at.key("evaluation_interval");
     let (second, most) = (Duration::from_secs(1), Duration::from_secs(600));
     let evaluation_interval = check.time(&interval_at, evaluation_interval, second, most);
@@ -35,7 +44,9 @@ pub fn alerts(alerts: schema::Alerts, at: &KeyPath, check: &mut Check<'_>) -> Al
         let made = alert_rule::rule(&name, rule, &at, check);
         made.filter(|_| is_enabled)
     });
-    Alerts { evaluation_interval, rules: each.collect() }
+    let rules: Vec<_> = each.collect();
+    alert_paging::told(&rules, &channels, at, check);
+    Alerts { evaluation_interval, rules, paging, channels }
 }
 
 fn switched_on(name: &str, at: &KeyPath, check: &mut Check<'_>) -> Vec<&'static str> {

@@ -4,7 +4,9 @@
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
 mod alert;
+mod channel;
 mod checker;
+mod desk;
 mod door;
 mod families;
 mod health;
@@ -21,7 +23,9 @@ use std::sync::Arc;
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use alert::AlertMetrics;
+pub use channel::ChannelMetrics;
 pub use checker::CheckerMetrics;
+pub use desk::DeskMetrics;
 pub use door::DoorMetrics;
 use families::Families;
 pub use health::HealthMetrics;
@@ -40,10 +44,12 @@ pub struct Metrics {
     service_registry: RegistryMetrics,
     health: HealthMetrics,
     alerts: AlertMetrics,
+    desk: DeskMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
     checkers: Arc<SeriesTable<CheckerMetrics>>,
+    channels: Arc<SeriesTable<ChannelMetrics>>,
 }
 
 impl Default for Metrics {
@@ -60,17 +66,20 @@ impl Metrics {
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
         let alerts = AlertMetrics::new(&registry);
-        let (routes, plugins, services, checkers) = Default::default();
+        let desk = DeskMetrics::new(&registry);
+        let (routes, plugins, services, checkers, channels) = Default::default();
         Self {
             registry,
             families,
             service_registry,
             health,
             alerts,
+            desk,
             routes,
             plugins,
             services,
             checkers,
+            channels,
         }
     }
 
@@ -85,6 +94,11 @@ impl Metrics {
     }
 
     /// The handles of alert rules.
+    pub fn desk(&self) -> DeskMetrics {
+        self.desk.clone()
+    }
+
+    /// The handles of the loop that evaluates rules.
     pub fn alerts(&self) -> AlertMetrics {
         self.alerts.clone()
     }
@@ -126,6 +140,14 @@ impl Metrics {
     pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
         self.checkers.get(&[check], |lease| {
             CheckerMetrics::new(self.families.clone(), check, reasons, lease)
+        })
+    }
+
+    /// The handles of an alert channel's component. `reasons` are those for which it may fail, the same at
+    /// each call.
+    pub fn channel(&self, channel: &str, reasons: &[&'static str]) -> Arc<ChannelMetrics> {
+        self.channels.get(&[channel], |lease| {
+            ChannelMetrics::new(self.families.clone(), channel, reasons, lease)
         })
     }
 

@@ -1,4 +1,4 @@
-//! The permission of one check: to whom it may speak, and how much.
+//! The permission of one check, or of one message: to whom it may speak, and how much.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -12,9 +12,8 @@ use super::budget::{Budget, MAX_CONNECTIONS, MAX_READ_BYTES};
 use super::denials::Denials;
 use super::names::{MAX_ADDRESSES, Resolver, may_lead_to};
 use crate::model::{AllowedHost, AllowedPeer};
-use crate::plugin::health_check::Target;
 
-/// What is the same for all checks by one component.
+/// What is the same for all calls of one component.
 #[derive(Clone)]
 pub struct Rules {
     pub allow: Arc<[AllowedPeer]>,
@@ -22,12 +21,12 @@ pub struct Rules {
     pub denials: Denials,
 }
 
-/// What one check may do.
+/// What one call may do.
 pub struct Permit {
     rules: Rules,
-    /// `service/id`, for the log.
-    instance: String,
-    /// The instance's host in lower case, and where it is.
+    /// `service/id` of the instance under check, for the log.
+    instance: Option<String>,
+    /// Its host in lower case, and where it is.
     host: String,
     addresses: Vec<SocketAddr>,
     pub budget: Arc<Budget>,
@@ -47,23 +46,22 @@ pub enum NoWay {
 }
 
 impl Permit {
-    /// Permission to reach `target`, and what the rules list.
-    pub fn new(rules: Rules, target: &Target) -> Self {
-        Self {
-            instance: format!("{}/{}", target.record.service, target.record.id),
-            host: target.record.host.to_ascii_lowercase(),
-            addresses: target.socket_addresses().collect(),
-            rules,
-            budget: Arc::default(),
-            answers: Mutex::default(),
-        }
+    /// Permission to reach `instance`, which is at `host`, and what the rules list.
+    pub fn for_instance(
+        rules: Rules,
+        instance: String,
+        host: &str,
+        addresses: Vec<SocketAddr>,
+    ) -> Self {
+        let (instance, host) = (Some(instance), host.to_ascii_lowercase());
+        Self { instance, host, addresses, ..Self::listed(rules) }
     }
 
-    /// Permission to reach nothing, while a component is configured or tried.
-    pub fn none(rules: &Rules) -> Self {
+    /// Permission to reach what the rules list.
+    pub fn listed(rules: Rules) -> Self {
         Self {
-            rules: Rules { allow: [].into(), ..rules.clone() },
-            instance: String::new(),
+            rules,
+            instance: None,
             host: String::new(),
             addresses: Vec::new(),
             budget: Arc::default(),
@@ -71,14 +69,16 @@ impl Permit {
         }
     }
 
+    /// Permission to reach nothing, while a component is configured or tried.
+    pub fn none(rules: &Rules) -> Self {
+        Self::listed(Rules { allow: [].into(), ..rules.clone() })
+    }
+
     /// Whether it may open one more connection.
     pub fn take_connection(&self) -> bool {
         let granted = self.budget.take_connection();
         if !granted {
-            self.deny(
-                &format!("connection {}", MAX_CONNECTIONS + 1),
-                "a check has no more of them",
-            );
+            self.deny(&format!("connection {}", MAX_CONNECTIONS + 1), "a call has no more of them");
         }
         granted
     }
@@ -114,7 +114,7 @@ impl Permit {
     /// The addresses of a name that it may ask for.
     pub async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, NoWay> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        if name == self.host {
+        if name == self.host && self.instance.is_some() {
             return Ok(self.addresses.iter().map(SocketAddr::ip).collect());
         }
         if !self.names_allowed().any(|allowed| allowed.eq_ignore_ascii_case(&name)) {
@@ -171,12 +171,12 @@ impl Permit {
 
     /// Notes that the check read more than it may.
     pub fn note_flood(&self) {
-        self.deny(&format!("byte {}", MAX_READ_BYTES + 1), "a check may read no more");
+        self.deny(&format!("byte {}", MAX_READ_BYTES + 1), "a call may read no more");
     }
 
     /// Logs and counts what was refused.
     pub fn deny(&self, address: &dyn Display, reason: &str) {
-        self.rules.denials.note(&self.instance, address, reason);
+        self.rules.denials.note(self.instance.as_deref(), address, reason);
     }
 }
 

@@ -1,4 +1,4 @@
-//! How long a check computes, as against how long it takes: only that is the proxy's time.
+//! How long a call computes, as against how long it takes: only that is the proxy's time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 
 use super::fault::Fault;
 
-/// The longest that one check may compute. An HTTP check takes a fraction of a millisecond; this has to
+/// The longest that one call may compute. An HTTP check takes a fraction of a millisecond; this has to
 /// outlast a busy machine.
-pub(super) const MAX_BUSY: Duration = Duration::from_millis(500);
+pub(in super::super) const MAX_BUSY: Duration = Duration::from_millis(500);
 
 /// A future that is given up when it has computed for too long.
-pub(super) struct Metered<F> {
+pub(in super::super) struct Metered<F> {
     future: Pin<Box<F>>,
     busy: Duration,
     most: Duration,
 }
 
 impl<F> Metered<F> {
-    pub(super) fn new(most: Duration, future: F) -> Self {
+    pub(in super::super) fn new(most: Duration, future: F) -> Self {
         Self { future: Box::pin(future), busy: Duration::ZERO, most }
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Connections that one check may open, refused ones included.
-pub(in super::super) const MAX_CONNECTIONS: u32 = 16;
+pub const MAX_CONNECTIONS: u32 = 16;
 
 /// Bytes that one check may read, over all its connections.
-pub(in super::super) const MAX_READ_BYTES: u64 = 16 << 20;
+pub const MAX_READ_BYTES: u64 = 16 << 20;
 
 /// What is left for one check.
 #[derive(Debug)]

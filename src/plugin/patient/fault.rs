@@ -1,4 +1,4 @@
-//! A check that came to no verdict, through the component's own failure.
+//! A call that came to nothing, through the component's own failure.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use wasmtime::Trap;
 use super::super::log_gate::tame;
 use super::super::refusal::Refusal;
 
-/// Why the component did not answer. Says nothing about the instance that it was to look at.
+/// Why the component did not answer. Says nothing about whom it was to speak with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It waited, or computed, until its time was over.
     #[error("the plugin did not answer within {0:?}")]
     Deadline(Duration),
-    /// It computed for longer than a check may.
+    /// It computed for longer than a call may.
     #[error("the plugin computed for more than {0:?} and was cut off")]
     Busy(Duration),
     /// It trapped, or left by itself.
@@ -25,11 +25,11 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The words in `proconsul_plugin_check_faults_total`.
-    pub(super) const REASONS: [&'static str; 4] = ["deadline", "busy", "trap", "start"];
+    /// The words in `proconsul_plugin_check_faults_total` and `proconsul_plugin_channel_faults_total`.
+    pub(in super::super) const REASONS: [&'static str; 4] = ["deadline", "busy", "trap", "start"];
 
     /// The fault that an error of wasmtime's is.
-    pub(super) fn of(error: &wasmtime::Error) -> Self {
+    pub(in super::super) fn of(error: &wasmtime::Error) -> Self {
         match error.downcast_ref::<Trap>() {
             Some(trap) => Fault::Trap(trap.to_string()),
             None => Fault::Trap(tame(&error.root_cause().to_string())),
@@ -37,7 +37,7 @@ impl Fault {
     }
 
     /// What happened, without saying whose doing it is: for a sentence that begins with that.
-    pub(super) fn words(&self) -> String {
+    pub(in super::super) fn words(&self) -> String {
         match self {
             Fault::Deadline(deadline) => format!("did not return within {deadline:?}"),
             Fault::Busy(most) => format!("computed for more than {most:?} and was cut off"),
@@ -46,7 +46,7 @@ impl Fault {
     }
 
     /// The place in [`Fault::REASONS`].
-    pub(super) fn reason(&self) -> usize {
+    pub(in super::super) fn reason(&self) -> usize {
         match self {
             Fault::Deadline(_) => 0,
             Fault::Busy(_) => 1,

@@ -21,7 +21,7 @@ use wasmtime_wasi::p2::{
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, poll_noop};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsView};
 
-use super::super::state::CheckState;
+use super::super::state::PatientState;
 use super::permit::{NoWay, Permit};
 
 /// The WASI whose functions are put in place of wasmtime's. One of another `0.2` finds them too.
@@ -34,14 +34,14 @@ pub fn may_use(permit: &Permit, address: SocketAddr, usage: SocketAddrUse) -> bo
         // What a connection that is made from here has, if nobody chooses.
         SocketAddrUse::TcpBind if address.ip().is_unspecified() && address.port() == 0 => true,
         _ => {
-            permit.deny(&address, "a check connects by TCP, and does nothing else");
+            permit.deny(&address, "a plugin connects by TCP, and does nothing else");
             false
         }
     }
 }
 
 /// Puts what is vetted here in the place of wasmtime's own functions.
-pub fn add_to_linker(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
+pub fn add_to_linker(linker: &mut Linker<PatientState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     add_tcp(linker)?;
     add_udp(linker)?;
@@ -50,10 +50,10 @@ pub fn add_to_linker(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn add_tcp(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
+fn add_tcp(linker: &mut Linker<PatientState>) -> wasmtime::Result<()> {
     linker.instance(&format!("wasi:sockets/tcp-create-socket@{VERSION}"))?.func_wrap(
         "create-tcp-socket",
-        |mut store: StoreContextMut<'_, CheckState>, (family,): (IpAddressFamily,)| {
+        |mut store: StoreContextMut<'_, PatientState>, (family,): (IpAddressFamily,)| {
             if !store.data().gate.permit().take_connection() {
                 return Ok((Err(ErrorCode::NewSocketLimit),));
             }
@@ -63,7 +63,7 @@ fn add_tcp(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
     )?;
     linker.instance(&format!("wasi:sockets/tcp@{VERSION}"))?.func_wrap(
         "[method]tcp-socket.finish-connect",
-        |mut store: StoreContextMut<'_, CheckState>, (socket,): (Resource<TcpSocket>,)| {
+        |mut store: StoreContextMut<'_, PatientState>, (socket,): (Resource<TcpSocket>,)| {
             type Streams = (Resource<DynInputStream>, Resource<DynOutputStream>);
             let state = store.data_mut();
             let connected: Result<Streams, ErrorCode> =
@@ -79,22 +79,22 @@ fn add_tcp(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
     )
 }
 
-fn add_udp(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
+fn add_udp(linker: &mut Linker<PatientState>) -> wasmtime::Result<()> {
     linker.instance(&format!("wasi:sockets/udp-create-socket@{VERSION}"))?.func_wrap(
         "create-udp-socket",
-        |store: StoreContextMut<'_, CheckState>, (_,): (IpAddressFamily,)| {
+        |store: StoreContextMut<'_, PatientState>, (_,): (IpAddressFamily,)| {
             let refused: Result<Resource<UdpSocket>, _> = Err(ErrorCode::AccessDenied);
             store
                 .data()
                 .gate
                 .permit()
-                .deny(&"UDP", "a check connects by TCP, and does nothing else");
+                .deny(&"UDP", "a plugin connects by TCP, and does nothing else");
             Ok((refused,))
         },
     )
 }
 
-fn add_lookup(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
+fn add_lookup(linker: &mut Linker<PatientState>) -> wasmtime::Result<()> {
     let mut lookup = linker.instance(&format!("wasi:sockets/ip-name-lookup@{VERSION}"))?;
     let resource = ResourceType::host::<Lookup>();
     lookup.resource("resolve-address-stream", resource, |mut store, rep| {
@@ -103,7 +103,7 @@ fn add_lookup(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
     })?;
     lookup.func_wrap(
         "resolve-addresses",
-        |mut store: StoreContextMut<'_, CheckState>, (_, name): (Resource<Network>, String)| {
+        |mut store: StoreContextMut<'_, PatientState>, (_, name): (Resource<Network>, String)| {
             let permit = store.data().gate.permit();
             let lookup = Lookup::Asking(wasmtime_wasi::runtime::spawn(async move {
                 permit.look_up(&name).await
@@ -114,13 +114,13 @@ fn add_lookup(linker: &mut Linker<CheckState>) -> wasmtime::Result<()> {
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
-        |mut store: StoreContextMut<'_, CheckState>, (lookup,): (Resource<Lookup>,)| {
+        |mut store: StoreContextMut<'_, PatientState>, (lookup,): (Resource<Lookup>,)| {
             Ok((store.data_mut().table.get_mut(&lookup)?.next(),))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.subscribe",
-        |mut store: StoreContextMut<'_, CheckState>, (lookup,): (Resource<Lookup>,)| {
+        |mut store: StoreContextMut<'_, PatientState>, (lookup,): (Resource<Lookup>,)| {
             let pollable: Resource<DynPollable> = subscribe(&mut store.data_mut().table, lookup)?;
             Ok((pollable,))
         },

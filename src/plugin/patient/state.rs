@@ -11,9 +11,10 @@ use super::super::bindings::{log, random};
 use super::super::limits::Limiter;
 use super::super::log_gate::{LogGate, tame};
 use super::super::seeds::Seeds;
+use super::journal::Journal;
 use super::network::{Authorities, Gate, Outgoing, Permit, may_use};
+use super::owner::{Counters, Owner};
 use crate::telemetry::clock::coarse_ms;
-use crate::telemetry::metrics::CheckerMetrics;
 
 /// Sockets, streams, requests and whatever else the host keeps for one instance.
 const MAX_RESOURCES: usize = 1024;
@@ -22,28 +23,29 @@ const MAX_RESOURCES: usize = 1024;
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
 
 /// Data of one store.
-pub struct CheckState {
-    pub(super) limiter: Limiter,
-    pub(super) table: ResourceTable,
-    pub(super) gate: Gate,
+pub struct PatientState {
+    pub(in super::super) limiter: Limiter,
+    pub(in super::super) table: ResourceTable,
+    pub(in super::super) gate: Gate,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outgoing: Outgoing,
     words: Words,
     seeds: Seeds,
+    journal: Option<Arc<Journal>>,
 }
 
 /// Where an instance's lines go.
 #[derive(Clone)]
-pub(super) struct Words {
-    pub check: Arc<str>,
+pub struct Words {
+    pub owner: Owner,
     /// One for all instances of the component: each may be used for a single check.
     pub gate: Arc<Mutex<LogGate>>,
-    pub metrics: Arc<CheckerMetrics>,
+    pub counters: Counters,
 }
 
-impl CheckState {
-    pub(super) fn new(
+impl PatientState {
+    pub(in super::super) fn new(
         memory_cap_bytes: usize,
         permit: Permit,
         authorities: Authorities,
@@ -71,40 +73,52 @@ impl CheckState {
             http: WasiHttpCtx::new(),
             words,
             seeds,
+            journal: None,
         }
+    }
+
+    /// Grants a file to append to.
+    pub(in super::super) fn with_journal(self, journal: Option<Arc<Journal>>) -> Self {
+        Self { journal, ..self }
+    }
+
+    /// The file that it may append to, if any.
+    pub(super) fn journal(&self) -> Option<Arc<Journal>> {
+        self.journal.clone()
     }
 }
 
-impl WasiView for CheckState {
+impl WasiView for PatientState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
-impl WasiHttpView for CheckState {
+impl WasiHttpView for PatientState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.table, ctx: &mut self.http }
     }
 }
 
-impl log::Host for CheckState {
+impl log::Host for PatientState {
     fn write(&mut self, level: log::Level, message: String) {
         if !self.words.gate.lock().admit(coarse_ms()) {
-            self.words.metrics.log_lines_dropped.inc();
+            self.words.counters.log_lines_dropped.inc();
             return;
         }
-        let (check, line) = (&*self.words.check, tame(&message));
+        let (check, channel) = (self.words.owner.check(), self.words.owner.channel());
+        let line = tame(&message);
         match level {
-            log::Level::Trace => tracing::trace!(target: "plugin", check, "{line}"),
-            log::Level::Debug => tracing::debug!(target: "plugin", check, "{line}"),
-            log::Level::Info => tracing::info!(target: "plugin", check, "{line}"),
-            log::Level::Warn => tracing::warn!(target: "plugin", check, "{line}"),
-            log::Level::Error => tracing::error!(target: "plugin", check, "{line}"),
+            log::Level::Trace => tracing::trace!(target: "plugin", check, channel, "{line}"),
+            log::Level::Debug => tracing::debug!(target: "plugin", check, channel, "{line}"),
+            log::Level::Info => tracing::info!(target: "plugin", check, channel, "{line}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", check, channel, "{line}"),
+            log::Level::Error => tracing::error!(target: "plugin", check, channel, "{line}"),
         }
     }
 }
 
-impl random::Host for CheckState {
+impl random::Host for PatientState {
     fn seed(&mut self) -> u64 {
         self.seeds.next()
     }
