@@ -17,6 +17,7 @@ mod huge_pages;
 mod members;
 mod names;
 mod open_files;
+mod picker;
 mod registry;
 mod reloader;
 mod rotation;

@@ -22,13 +22,14 @@ use super::control::Control;
 use super::drain;
 use super::huge_pages;
 use super::open_files;
+use super::picker::LivePicker;
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, Surroundings, World};
-use crate::admin::{self, Admin, Inquiry};
+use crate::admin::{Admin, Inquiry};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::health;
@@ -107,6 +108,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
+    let picker = Arc::<LivePicker>::default();
     let surroundings = Surroundings {
         hosts,
         metrics: metrics.clone(),
@@ -114,6 +116,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         registry: registry.clone(),
         traffic,
         plan: tell_plan,
+        picker: picker.clone(),
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -141,7 +144,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
             registry: registry.clone(),
             auth: api.auth.clone(),
             limits: api.limits.clone(),
-            picker: Arc::new(admin::NativePicker::default()),
+            picker,
             checks: api.checks.clone(),
             deliveries: api::deliveries(address),
             backup_directory: api::backup_directory(&config.registry),

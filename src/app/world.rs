@@ -13,6 +13,7 @@ use super::access_log::{self, Change};
 use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
+use super::picker::LivePicker;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
@@ -24,7 +25,7 @@ use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
-use crate::registry::{Registry, Snapshot};
+use crate::registry::{EventKind, Registry, Snapshot};
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::{Metrics, log};
 
@@ -48,6 +49,7 @@ pub(super) struct World {
     channels: Channels,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
+    picker: Arc<LivePicker>,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -68,6 +70,8 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
+    /// Who picks for clients that come to the registry.
+    pub picker: Arc<LivePicker>,
 }
 
 /// What of a listener may change while it listens.
@@ -83,7 +87,7 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan } =
+        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, picker } =
             surroundings;
         let PluginHosts { host, check_host, channel_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
@@ -132,6 +136,7 @@ impl World {
             channels: Channels::new(),
             traffic,
             plan,
+            picker,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -309,6 +314,11 @@ impl World {
             }
         }
         let services = &self.config.services;
+        let serving = |name: &ServiceName| self.serving.get(name).cloned();
+        let takers = self.takers.iter();
+        let takers =
+            takers.map(|(key, names)| (key.clone(), names.iter().filter_map(serving).collect()));
+        self.picker.follow(takers.collect());
         self.rotations.retain(|name, _| services.contains_key(name));
         self.ramps.retain(|name, _| services.contains_key(name));
         self.endpoint_metrics.retain(|name, _| services.contains_key(name));
@@ -348,8 +358,17 @@ impl World {
         match panic_changed {
             Some(true) => {
                 tracing::warn!(service = service_name, endpoints, "too few are well, all are used");
+                let least = service.config.health.panic_percent;
+                let message = format!(
+                    "fewer than {least} % of its instances are well: requests go to all of them"
+                );
+                self.registry.remark(EventKind::Panic, sources(&service.config).0, message);
             }
-            Some(false) => tracing::info!(service = service_name, "enough are well again"),
+            Some(false) => {
+                tracing::info!(service = service_name, "enough are well again");
+                let message = "enough instances are well again".to_owned();
+                self.registry.remark(EventKind::Panic, sources(&service.config).0, message);
+            }
             None => {}
         }
         // What traffic took out by itself, faster than any check, was heard of meanwhile.

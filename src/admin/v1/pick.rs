@@ -23,14 +23,14 @@ use crate::registry::{Instance, RegistryError};
 
 /// Picks one of a service's instances.
 pub trait Picker: Send + Sync {
-    /// The place of the chosen one among `eligible`, which is not empty. `key` is the client's affinity
-    /// key, 0 = none. Must not block.
+    /// The place of the chosen one among `eligible`, which is not empty. Picks with the same `key` are kept
+    /// together, where the strategy has it so. Must not block.
     fn pick(
         &self,
         service: &ServiceKey,
         eligible: &[Arc<Instance>],
         strategy: Option<&str>,
-        key: u64,
+        key: Option<&str>,
     ) -> Result<usize, PickError>;
 }
 
@@ -61,14 +61,14 @@ impl Picker for NativePicker {
         _: &ServiceKey,
         eligible: &[Arc<Instance>],
         strategy: Option<&str>,
-        key: u64,
+        key: Option<&str>,
     ) -> Result<usize, PickError> {
-        let strategy = strategy.unwrap_or(if key == 0 { "weighted" } else { "rendezvous" });
+        let strategy = strategy.unwrap_or(if key.is_some() { "rendezvous" } else { "weighted" });
         let place = match strategy {
             "weighted" => by_share(eligible, self.turn.fetch_add(STEP, Ordering::Relaxed)),
             "random" => by_share(eligible, fastrand::u64(..)),
             "least-connections" => least_connections(eligible),
-            "rendezvous" => rendezvous(eligible, key),
+            "rendezvous" => rendezvous(eligible, key.unwrap_or("")),
             _ => return Err(PickError::NoStrategy { known: NATIVE.join(", ") }),
         };
         place.ok_or(PickError::Nobody)
@@ -102,10 +102,11 @@ fn least_connections(eligible: &[Arc<Instance>]) -> Option<usize> {
 
 /// Highest random weight (Thaler and Ravishankar 1998): each instance draws for the key, the best draw
 /// wins, so that only the keys of one that leaves move.
-fn rendezvous(eligible: &[Arc<Instance>], key: u64) -> Option<usize> {
+fn rendezvous(eligible: &[Arc<Instance>], key: &str) -> Option<usize> {
     let draw = |instance: &Instance| {
         let mut hash = Sha256::new();
-        hash.update(key.to_be_bytes());
+        hash.update((key.len() as u64).to_be_bytes());
+        hash.update(key);
         hash.update(instance.record.id.as_str());
         // In the open interval between 0 and 1.
         let uniform = (first_u64(&hash.finalize()) as f64 + 1.0) / (u64::MAX as f64 + 2.0);
@@ -128,7 +129,9 @@ pub(super) struct How {
     #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
     #[allow(dead_code, reason = "`ServicePath` reads it")]
     namespace: Option<String>,
-    /// By name; the service's own if absent.
+    /// By name: that of a service of the configuration which takes these instances, or `weighted`, `random`,
+    /// `least-connections`, `rendezvous`. If absent, the configured service's own; without one, `weighted`, or
+    /// `rendezvous` if there is a key.
     strategy: Option<String>,
     /// Requests with the same key go to the same instance, where the strategy has it so.
     key: Option<String>,
@@ -165,8 +168,8 @@ pub(super) async fn pick(
     if eligible.is_empty() {
         return Err(nobody());
     }
-    let affinity = how.key.map_or(0, |text| first_u64(&Sha256::digest(text.as_bytes())).max(1));
-    let picked = api.picker.pick(&key, &eligible, how.strategy.as_deref(), affinity);
+    let (strategy, affinity) = (how.strategy.as_deref(), how.key.as_deref());
+    let picked = api.picker.pick(&key, &eligible, strategy, affinity);
     let place = picked.map_err(|error| match error {
         PickError::NoStrategy { .. } => {
             let mut mistakes = Mistakes::of_parameters();
