@@ -364,6 +364,8 @@ proptest! {
         let rules = || -> Vec<Rule> {
             let each = holds.iter().enumerate().map(|(i, hold)| {
                 let mut rule = rule(&format!("rule-{i}"));
+                // A restart may bring them up to date sooner.
+                rule.annotations.clear();
                 rule.timing = Timing {
                     hold: Duration::from_secs(*hold),
                     keep_firing: Duration::from_secs(60 - hold),
