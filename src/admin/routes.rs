@@ -20,12 +20,15 @@ use crate::config::AdminLimits;
 use crate::model::Phase;
 use crate::registry::Registry;
 use crate::telemetry::Metrics;
+use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Admin {
     pub metrics: Metrics,
+    /// What the metrics were.
+    pub ring: Arc<Ring>,
     /// Whom to ask how things stand.
     pub inquiry: Inquiry,
     pub reload: mpsc::Sender<ReloadRequest>,
@@ -48,6 +51,7 @@ impl Admin {
     fn api(self) -> Api {
         let Self {
             metrics: _,
+            ring,
             inquiry,
             reload: _,
             phase: _,
@@ -63,6 +67,7 @@ impl Admin {
         let (rate, states) = Default::default();
         Api::new(Handles {
             registry,
+            ring,
             auth,
             limits,
             picker,

@@ -17,7 +17,7 @@ use super::picker::LivePicker;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{AccessLogTarget, Config, Listener};
+use crate::config::{self, AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::balancer::BalancerHost;
@@ -26,6 +26,7 @@ use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
 use crate::registry::{Registry, Snapshot};
 use crate::telemetry::metrics::ServiceMetrics;
+use crate::telemetry::ring::{RingSettings, Sampler};
 use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
@@ -47,6 +48,7 @@ pub(super) struct World {
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
     picker: Arc<LivePicker>,
+    sampler: Sampler,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -55,6 +57,12 @@ pub(super) struct World {
     /// Who takes the instances of a service of the registry.
     takers: BTreeMap<ServiceKey, Vec<ServiceName>>,
     endpoint_metrics: BTreeMap<ServiceName, Arc<ServiceMetrics>>,
+}
+
+/// How a configuration has samples taken.
+pub(super) fn ring_settings(config: &Config) -> RingSettings {
+    let config::Metrics { sample_interval: interval, retention, max_instances: _ } = config.metrics;
+    RingSettings { interval, retention }
 }
 
 /// What a world is made in.
@@ -69,6 +77,7 @@ pub(super) struct Surroundings {
     pub plan: watch::Sender<Arc<Plan>>,
     /// Who picks for clients that come to the registry.
     pub picker: Arc<LivePicker>,
+    pub sampler: Sampler,
 }
 
 /// What of a listener may change while it listens.
@@ -84,8 +93,16 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, picker } =
-            surroundings;
+        let Surroundings {
+            hosts: plugin_hosts,
+            metrics,
+            shared,
+            registry,
+            traffic,
+            plan,
+            picker,
+            sampler,
+        } = surroundings;
         let PluginHosts { host, check_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
@@ -130,6 +147,7 @@ impl World {
             traffic,
             plan,
             picker,
+            sampler,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -223,6 +241,10 @@ impl World {
         }
         if config.log.level != self.config.log.level {
             log::set_filter(&config.log.level);
+        }
+        if config.metrics != self.config.metrics {
+            self.metrics.limit_instances(config.metrics.max_instances);
+            self.sampler.set(ring_settings(&config));
         }
         self.names.adopt(names);
         self.config = config.clone();
@@ -330,7 +352,7 @@ impl World {
         let known = |id: &EndpointId| {
             former.and_then(|former| former.set.state(id)).or_else(|| upstreams.set.state(id))
         };
-        let ground = Ground { names: &self.names, registry: snapshot };
+        let ground = Ground { names: &self.names, registry: snapshot, metrics: &self.metrics };
         let candidates = candidates(&service.config, &ground, &known);
         let rotation = self.rotations.entry(name.clone()).or_default();
         let turn = rotation.turn(candidates, &service.config.health, Instant::now());

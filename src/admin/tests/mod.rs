@@ -2,6 +2,7 @@
 
 mod conditions;
 mod input;
+mod metrics;
 mod openapi;
 mod roles;
 mod services;
@@ -34,6 +35,7 @@ use crate::model::Phase;
 use crate::registry::{Registry, open};
 use crate::store::Memory;
 use crate::telemetry::Metrics;
+use crate::telemetry::ring::Ring;
 use crate::webhook::{Board, Reach};
 
 /// An API of its own for one test.
@@ -41,6 +43,8 @@ pub(super) struct Api {
     router: Router,
     pub registry: Registry,
     pub limits: Arc<ArcSwap<AdminLimits>>,
+    pub metrics: Metrics,
+    pub ring: Arc<Ring>,
     _phase: watch::Sender<Phase>,
 }
 
@@ -136,8 +140,10 @@ impl Api {
                 let _ = request.answer.send(Arc::new(status()));
             }
         });
+        let (metrics, ring) = (Metrics::new(), Arc::<Ring>::default());
         let router = router(Admin {
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
+            ring: ring.clone(),
             inquiry,
             reload,
             phase: phases,
@@ -149,7 +155,7 @@ impl Api {
             deliveries: Board::new(Reach::Network),
             backup_directory: None,
         });
-        Self { router, registry, limits, _phase: phase }
+        Self { router, registry, limits, metrics, ring, _phase: phase }
     }
 
     /// Sends a request from this machine.

@@ -7,6 +7,7 @@ mod admin;
 mod headers;
 mod listener;
 mod log;
+mod metrics;
 mod plugins;
 mod registry;
 mod route;
@@ -24,6 +25,7 @@ pub use admin::*;
 pub use headers::*;
 pub use listener::*;
 pub use log::*;
+pub use metrics::*;
 pub use plugins::*;
 pub use registry::*;
 pub use route::*;
@@ -36,6 +38,7 @@ pub struct Config {
     pub admin: Admin,
     pub log: Log,
     pub access_log: AccessLog,
+    pub metrics: Metrics,
     pub plugins: Plugins,
     pub registry: Registry,
     pub health: Health,

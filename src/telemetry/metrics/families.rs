@@ -6,6 +6,7 @@ use prometheus::{
 };
 
 use super::door::DoorMetrics;
+use super::traffic::TrafficFamilies;
 
 /// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
 const REQUEST_SECONDS: &[f64] =
@@ -40,6 +41,7 @@ pub(super) struct Families {
     pub last_reload_seconds: Gauge,
     pub access_log_dropped: IntCounter,
     pub door: DoorMetrics,
+    pub traffic: TrafficFamilies,
 }
 
 /// Registers a family. Its name and labels are constants, so it cannot fail.
@@ -206,6 +208,7 @@ impl Families {
                 ),
             ),
             door: DoorMetrics::new(registry),
+            traffic: TrafficFamilies::new(registry),
         }
     }
 }
