@@ -78,6 +78,7 @@ impl Families {
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
 
+        let traffic = TrafficFamilies::new(registry);
         Self {
             requests: counters(
                 "proconsul_http_requests_total",
@@ -207,8 +208,8 @@ impl Families {
                     "Access-log lines that were dropped because the writer was behind.",
                 ),
             ),
-            door: DoorMetrics::new(registry),
-            traffic: TrafficFamilies::new(registry),
+            door: DoorMetrics::new(registry, traffic.lag("proxy")),
+            traffic,
         }
     }
 }
