@@ -16,7 +16,9 @@ use crate::mesh::plugin::Balancer;
 use crate::mesh::wait::eventually;
 use crate::mesh::{Mesh, Upstream, free_address};
 
-const SHORT: &str = "[metrics]\nsample_interval = \"100ms\"\nretention = \"5m\"\n";
+const SHORT: &str = "[admin.auth]\nanonymous = \"viewer\"\n[metrics]\nsample_interval = \"100ms\"\nretention = \"5m\"\n";
+
+const LONG: &str = "[admin.auth]\nanonymous = \"viewer\"\n[metrics]\nsample_interval = \"5m\"\nretention = \"5m\"\n";
 
 fn shipped(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
@@ -57,9 +59,9 @@ async fn a_service_tells_how_it_did() {
 #[tokio::test]
 async fn what_is_remembered_changes_with_the_configuration() {
     let up = Upstream::echo("up").await;
-    let mesh = Mesh::to(&up).server("[metrics]\nsample_interval = \"5m\"").start().await;
+    let mesh = Mesh::to(&up).server(LONG).start().await;
     let samples = async || mesh.admin("GET", "/v1/metrics").await.json()["samples"].as_u64();
-    mesh.edit_and_wait("\"5m\"", "\"100ms\"\nretention = \"1m\"").await;
+    mesh.edit_and_wait("sample_interval = \"5m\"", "sample_interval = \"100ms\"").await;
     eventually("further samples", || async { (samples().await > Some(3)).then_some(()) }).await;
 }
 
@@ -86,7 +88,7 @@ async fn dashboard_and_rules_name_metrics_that_there_are() {
     .start()
     .await;
     mesh.get("/").await;
-    mesh.send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await;
+    mesh.get("/a/..").await;
     // Families without series are not shown.
     for family in
         ["plugin_traps_total", "plugin_fallbacks_total", "health_checks_total", "http_errors_total"]
@@ -116,8 +118,9 @@ fn the_shipped_rules_fire_on_what_they_are_for() {
         &["check", "config", "config/prometheus.yml"],
         &["test", "rules", "tests/prometheus/rules.test.yml"],
     ] {
-        let output = std::process::Command::new("promtool").args(arguments).current_dir(root);
-        let output = { output }.output().expect("promtool (see `make test`)");
+        let mut promtool = std::process::Command::new("promtool");
+        let output = promtool.args(arguments).current_dir(root).output();
+        let output = output.unwrap_or_else(|error| panic!("promtool (see `make test`): {error}"));
         assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
 }
