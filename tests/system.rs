@@ -34,6 +34,8 @@ mod hostile_files;
 mod hostile_plugins;
 #[path = "system/lifecycle.rs"]
 mod lifecycle;
+#[path = "system/metrics.rs"]
+mod metrics;
 #[path = "system/picking.rs"]
 mod picking;
 #[path = "system/protocols.rs"]

@@ -21,12 +21,15 @@ use crate::config::AdminLimits;
 use crate::model::Phase;
 use crate::registry::Registry;
 use crate::telemetry::Metrics;
+use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Admin {
     pub metrics: Metrics,
+    /// What the metrics were.
+    pub ring: Arc<Ring>,
     /// Whom to ask how things stand.
     pub inquiry: Inquiry,
     /// Whom to ask about alerts.
@@ -51,6 +54,7 @@ impl Admin {
     fn api(self) -> Api {
         let Self {
             metrics: _,
+            ring,
             inquiry,
             desk,
             reload: _,
@@ -67,6 +71,7 @@ impl Admin {
         let (rate, states) = Default::default();
         Api::new(Handles {
             registry,
+            ring,
             auth,
             limits,
             picker,

@@ -264,7 +264,8 @@ impl Builder {
         let former = self.serving.get(&service.name);
         let former_set = former.map(|former| former.upstreams().set.clone());
         let known = |id: &EndpointId| former_set.as_ref()?.state(id);
-        let ground = Ground { names: &self.names, registry: &self.registry };
+        let ground =
+            Ground { names: &self.names, registry: &self.registry, metrics: &self.metrics };
         // A copy: what is built aside must not show.
         let mut rotation = self.rotations.get(&service.name).cloned().unwrap_or_default();
         let candidates = candidates(service, &ground, &known);

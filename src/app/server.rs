@@ -29,7 +29,7 @@ use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
-use super::world::{ListenerHandle, Surroundings, World};
+use super::world::{ListenerHandle, Surroundings, World, ring_settings};
 use crate::admin::{Admin, Inquiry};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
@@ -39,6 +39,7 @@ use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
+use crate::telemetry::ring::{Ring, Sampler};
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
@@ -98,6 +99,10 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
+    metrics.limit_instances(config.metrics.max_instances);
+    let ring = Arc::<Ring>::default();
+    let sampler = Sampler::start(metrics.clone(), ring.clone(), ring_settings(&config))
+        .map_err(system("metrics thread"))?;
     let shared = Arc::new(Shared {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
@@ -122,6 +127,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         traffic,
         plan: tell_plan,
         alerting,
+        sampler,
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -143,6 +149,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(address) = config.admin.address {
         let admin = Admin {
             metrics: metrics.clone(),
+            ring,
             inquiry,
             desk,
             reload,

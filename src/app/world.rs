@@ -29,6 +29,7 @@ use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
 use crate::registry::{Note, Registry, Snapshot};
 use crate::telemetry::metrics::ServiceMetrics;
+use crate::telemetry::ring::{RingSettings, Sampler};
 use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
@@ -53,6 +54,7 @@ pub(super) struct World {
     plan: watch::Sender<Arc<Plan>>,
     live: Arc<ArcSwap<Live>>,
     alerting: Alerting,
+    sampler: Sampler,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -61,6 +63,12 @@ pub(super) struct World {
     /// Who takes the instances of a service of the registry.
     takers: BTreeMap<ServiceKey, Vec<ServiceName>>,
     endpoint_metrics: BTreeMap<ServiceName, Arc<ServiceMetrics>>,
+}
+
+/// How a configuration has samples taken.
+pub(super) fn ring_settings(config: &Config) -> RingSettings {
+    let config::Metrics { sample_interval: interval, retention, max_instances: _ } = config.metrics;
+    RingSettings { interval, retention }
 }
 
 /// What a world is made in.
@@ -77,6 +85,8 @@ pub(super) struct Surroundings {
     pub live: Arc<ArcSwap<Live>>,
     /// Who sees to alerts.
     pub alerting: Alerting,
+    /// Who keeps what the metrics were.
+    pub sampler: Sampler,
 }
 
 /// What of a listener may change while it listens.
@@ -101,6 +111,7 @@ impl World {
             plan,
             live,
             alerting,
+            sampler,
         } = surroundings;
         let PluginHosts { host, check_host, channel_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
@@ -151,6 +162,7 @@ impl World {
             plan,
             live,
             alerting,
+            sampler,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -249,6 +261,10 @@ impl World {
         }
         if config.log.level != self.config.log.level {
             log::set_filter(&config.log.level);
+        }
+        if config.metrics != self.config.metrics {
+            self.metrics.limit_instances(config.metrics.max_instances);
+            self.sampler.set(ring_settings(&config));
         }
         self.names.adopt(names);
         self.config = config.clone();
@@ -369,7 +385,7 @@ impl World {
         let known = |id: &EndpointId| {
             former.and_then(|former| former.set.state(id)).or_else(|| upstreams.set.state(id))
         };
-        let ground = Ground { names: &self.names, registry: snapshot };
+        let ground = Ground { names: &self.names, registry: snapshot, metrics: &self.metrics };
         let candidates = candidates(&service.config, &ground, &known);
         let rotation = self.rotations.entry(name.clone()).or_default();
         let turn = rotation.turn(candidates, &service.config.health, Instant::now());

@@ -82,6 +82,8 @@ enum Command {
     },
     /// Ask how well services are
     Health(remote::Health),
+    /// See how services did over the last minutes
+    Metrics(remote::Metrics),
     /// See what happened
     Events(remote::Events),
     /// See who changed what
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Service { command } => remote::service(command),
         Command::Instance { command } => remote::instance(command),
         Command::Health(arguments) => remote::health(arguments),
+        Command::Metrics(arguments) => remote::metrics(arguments),
         Command::Events(arguments) => remote::events(arguments),
         Command::Audit(arguments) => remote::audit(arguments),
         Command::Alert { command } => remote::alert(command),

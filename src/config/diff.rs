@@ -73,6 +73,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         admin,
         log,
         access_log,
+        metrics,
         plugins,
         registry,
         health,
@@ -97,6 +98,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     let at_once = [
         ("log.level changed", log.level != new.log.level),
         ("access_log changed", access_log != &new.access_log),
+        ("metrics changed", metrics != &new.metrics),
         ("admin.auth changed", admin.auth != new.admin.auth),
         ("admin.limits changed", admin.limits != new.admin.limits),
         ("plugins changed: limits", plugins.limits != new.plugins.limits),

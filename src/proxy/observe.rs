@@ -19,6 +19,17 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         None => &shared.unrouted,
     };
     metrics.finished(StatusClass::of(status), elapsed.as_secs_f64());
+    let bytes_out = session.body_bytes_sent() as u64;
+    metrics.moved(context.body_bytes, bytes_out, context.placement.tries());
+    let kind = match &context.rejection {
+        Some(rejection) => rejection.code(),
+        None if status >= 500 => "upstream_5xx",
+        None if status == 0 => "client_gone",
+        None => "",
+    };
+    if !kind.is_empty() {
+        metrics.erred(kind);
+    }
     context.leave();
 
     let access_log = shared.access_log.load();
@@ -56,7 +67,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         upstream: upstream.as_deref().unwrap_or(""),
         status,
         bytes_in: context.body_bytes,
-        bytes_out: session.body_bytes_sent() as u64,
+        bytes_out,
         duration_us: elapsed.as_micros() as u64,
         tries: context.placement.tries(),
         error: context.rejection.as_ref().map_or("", |rejection| rejection.code()),

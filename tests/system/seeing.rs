@@ -173,7 +173,8 @@ async fn metrics_count_by_service_route_and_status() {
         text.contains(&format!("# HELP {family} ")) && text.contains(&format!("# TYPE {family} "))
     };
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        assert!(line.starts_with("proconsul_") && described(line), "{line}");
+        let is_ours = line.starts_with("proconsul_") || line.starts_with("process_");
+        assert!(is_ours && described(line), "{line}");
     }
     assert_eq!(mesh.admin("GET", "/-/healthy").await.status, 200);
 }

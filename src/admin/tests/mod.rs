@@ -2,6 +2,7 @@
 
 mod conditions;
 mod input;
+mod metrics;
 mod openapi;
 mod roles;
 mod services;
@@ -35,6 +36,7 @@ use crate::model::Phase;
 use crate::registry::{Registry, open};
 use crate::store::Memory;
 use crate::telemetry::Metrics;
+use crate::telemetry::ring::Ring;
 use crate::webhook::{Board, Reach};
 
 /// An API of its own for one test.
@@ -42,6 +44,8 @@ pub(super) struct Api {
     router: Router,
     pub registry: Registry,
     pub limits: Arc<ArcSwap<AdminLimits>>,
+    pub metrics: Metrics,
+    pub ring: Arc<Ring>,
     _phase: watch::Sender<Phase>,
     _alerts: desk::Running,
 }
@@ -140,8 +144,10 @@ impl Api {
                 let _ = request.answer.send(Arc::new(status()));
             }
         });
+        let (metrics, ring) = (Metrics::new(), Arc::<Ring>::default());
         let router = router(Admin {
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
+            ring: ring.clone(),
             inquiry,
             desk,
             reload,
@@ -154,7 +160,7 @@ impl Api {
             deliveries: Board::new(Reach::Network),
             backup_directory: None,
         });
-        Self { router, registry, limits, _phase: phase, _alerts: alerts }
+        Self { router, registry, limits, metrics, ring, _phase: phase, _alerts: alerts }
     }
 
     /// Sends a request from this machine.

@@ -21,8 +21,11 @@ mod heartbeats;
 mod instance_body;
 mod instance_view;
 mod instances;
+mod metrics;
+mod metrics_view;
 mod openapi;
 mod pick;
+mod prometheus;
 mod proxy;
 mod service_body;
 mod service_view;
@@ -58,6 +61,7 @@ use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
 use crate::registry::Registry;
+use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 pub(super) use state::States;
 
@@ -74,6 +78,7 @@ pub(super) struct Api(Arc<Handles>);
 /// Narrow handles to what the API shows and changes.
 pub(super) struct Handles {
     pub registry: Registry,
+    pub ring: Arc<Ring>,
     pub auth: Arc<ArcSwap<AuthState>>,
     pub limits: Arc<ArcSwap<AdminLimits>>,
     pub picker: Arc<dyn Picker>,
@@ -146,6 +151,10 @@ pub(super) fn router(api: Api) -> Router {
         .routes(routes!(proxy::routes))
         .routes(routes!(proxy::strategies))
         .routes(routes!(proxy::plugins))
+        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::of_service))
+        .routes(routes!(metrics::samples))
+        .routes(routes!(prometheus::targets))
         .routes(routes!(backup::backup));
     let (router, document) = documented.split_for_parts();
     let guarded = router

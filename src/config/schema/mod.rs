@@ -15,6 +15,7 @@ mod health;
 mod json;
 mod listener;
 mod log;
+mod metrics;
 mod plugins;
 mod registry;
 mod route;
@@ -43,6 +44,7 @@ pub use health::{Health, HealthStatus, ServiceHealth};
 pub use json::json_schema;
 pub use listener::{CertificateFiles, Listener, ListenerTls};
 pub use log::{Log, LogFormat};
+pub use metrics::Metrics;
 pub use plugins::Plugins;
 pub use registry::{Registry, RegistryStore};
 pub use route::{HeaderMatch, Redirect, Rewrite, Route, RouteTimeouts, Scheme};
@@ -69,6 +71,8 @@ pub struct File {
     pub log: Log,
     /// One JSON line for each request.
     pub access_log: AccessLog,
+    /// What is counted, and how long the process remembers it.
+    pub metrics: Metrics,
     /// Limits of every plugin, and the cache of compiled ones.
     pub plugins: Plugins,
     /// The registry of services and their instances.

@@ -9,6 +9,7 @@ mod alerts;
 mod headers;
 mod listener;
 mod log;
+mod metrics;
 mod plugins;
 mod registry;
 mod route;
@@ -28,6 +29,7 @@ pub use alerts::*;
 pub use headers::*;
 pub use listener::*;
 pub use log::*;
+pub use metrics::*;
 pub use plugins::*;
 pub use registry::*;
 pub use route::*;
@@ -40,6 +42,7 @@ pub struct Config {
     pub admin: Admin,
     pub log: Log,
     pub access_log: AccessLog,
+    pub metrics: Metrics,
     pub plugins: Plugins,
     pub registry: Registry,
     pub health: Health,

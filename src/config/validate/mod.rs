@@ -17,6 +17,7 @@ mod health;
 mod health_check;
 mod listener;
 mod matcher;
+mod metrics;
 mod network;
 mod plugins;
 mod process;
@@ -87,6 +88,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         admin,
         log,
         access_log,
+        metrics,
         plugins,
         registry,
         health,
@@ -102,6 +104,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let admin = admin::admin(admin, &at("admin"), check);
     let log = process::log(log, &at("log"), check);
     let access_log = process::access_log(access_log, &at("access_log"), check);
+    let metrics = metrics::metrics(metrics, &at("metrics"), check);
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
     let admin_address = admin.as_ref().and_then(|admin| admin.address);
     let listeners = listener::listeners(listeners, admin_address, &at("listeners"), check);
@@ -119,6 +122,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         admin: admin?,
         log: log?,
         access_log: access_log?,
+        metrics,
         plugins,
         registry: registry?,
         health,

@@ -7,6 +7,7 @@ use prometheus::{
 };
 
 use super::door::DoorMetrics;
+use super::traffic::TrafficFamilies;
 
 /// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
 const REQUEST_SECONDS: &[f64] =
@@ -45,6 +46,7 @@ pub(super) struct Families {
     pub last_reload_seconds: Gauge,
     pub access_log_dropped: IntCounter,
     pub door: DoorMetrics,
+    pub traffic: TrafficFamilies,
 }
 
 /// Registers a family. Its name and labels are constants, so it cannot fail.
@@ -83,6 +85,7 @@ impl Families {
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
 
+        let traffic = TrafficFamilies::new(registry);
         Self {
             requests: counters(
                 "proconsul_http_requests_total",
@@ -232,7 +235,8 @@ impl Families {
                     "Access-log lines that were dropped because the writer was behind.",
                 ),
             ),
-            door: DoorMetrics::new(registry),
+            door: DoorMetrics::new(registry, traffic.lag("proxy")),
+            traffic,
         }
     }
 }

@@ -4,22 +4,29 @@
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
 mod alert;
+mod by_word;
 mod channel;
 mod checker;
 mod desk;
 mod door;
 mod families;
 mod health;
+mod instance;
 mod known;
+mod lag;
 mod plugin;
 mod registry;
 mod route;
 mod samples;
 mod series;
 mod service;
+mod traffic;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use alert::AlertMetrics;
@@ -29,7 +36,9 @@ pub use desk::DeskMetrics;
 pub use door::DoorMetrics;
 use families::Families;
 pub use health::HealthMetrics;
+pub use instance::{InstanceMetrics, TryEnd};
 pub use known::{FamilyKind, KnownFamily, known_families};
+pub use lag::measure_lag;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
@@ -51,7 +60,21 @@ pub struct Metrics {
     services: Arc<SeriesTable<ServiceMetrics>>,
     checkers: Arc<SeriesTable<CheckerMetrics>>,
     channels: Arc<SeriesTable<ChannelMetrics>>,
+    instances: Arc<Instances>,
 }
+
+/// The handles of instances, of which there are no more than allowed.
+struct Instances {
+    table: SeriesTable<InstanceMetrics>,
+    most: AtomicUsize,
+    complained: AtomicBool,
+}
+
+/// What the instances above the limit are counted as.
+const OTHER: &str = "other";
+
+/// Instances with series of their own, until a configuration says otherwise.
+const MOST_INSTANCES: usize = 500;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -63,12 +86,19 @@ impl Metrics {
     /// Registers the families.
     pub fn new() -> Self {
         let registry = Registry::new();
+        let process = ProcessCollector::for_self();
+        registry.register(Box::new(process)).expect("each family is registered once");
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
         let alerts = AlertMetrics::new(&registry);
         let desk = DeskMetrics::new(&registry);
         let (routes, plugins, services, checkers, channels) = Default::default();
+        let instances = Arc::new(Instances {
+            table: SeriesTable::default(),
+            most: AtomicUsize::new(MOST_INSTANCES),
+            complained: AtomicBool::new(false),
+        });
         Self {
             registry,
             families,
@@ -81,7 +111,45 @@ impl Metrics {
             services,
             checkers,
             channels,
+            instances,
         }
+    }
+
+    /// From now on, so many instances get series of their own; those that have some keep them.
+    pub fn limit_instances(&self, most: usize) {
+        self.instances.most.store(most, Ordering::Relaxed);
+    }
+
+    /// The handles of an instance. Above the limit, those of all others of its service together.
+    pub fn instance(&self, service: &str, instance: &str) -> Arc<InstanceMetrics> {
+        let Instances { table, most, complained } = &*self.instances;
+        if let Some(held) = table.held(&[service, instance]) {
+            return held;
+        }
+        let make = |instance: &str, is_one: bool| {
+            table.get(&[service, instance], |lease| {
+                InstanceMetrics::new(self.families.clone(), service, instance, is_one, lease)
+            })
+        };
+        let most = most.load(Ordering::Relaxed);
+        if table.len() < most {
+            return make(instance, true);
+        }
+        self.families.traffic.folded.inc();
+        if !complained.swap(true, Ordering::Relaxed) {
+            tracing::warn!(most, "further instances have no series of their own");
+        }
+        make(OTHER, false)
+    }
+
+    /// How late the loop `name` is.
+    pub fn lag(&self, name: &str) -> prometheus::Histogram {
+        self.families.traffic.lag(name)
+    }
+
+    /// Every family with its series, as they are now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 
     /// The handles of the registry of services.
@@ -205,6 +273,46 @@ mod tests {
         drop(first);
         assert!(metrics.render().contains(r#"service="web""#));
         drop(second);
+        assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn instances_above_the_limit_are_counted_together() {
+        let metrics = Metrics::new();
+        metrics.limit_instances(2);
+        let all = ["a", "b", "c", "d"].map(|id| metrics.instance("web", id));
+        all.iter().for_each(|instance| instance.answered(200, 0.01));
+        all[3].set_up(true);
+        all[0].set_up(true);
+        let text = metrics.render();
+        let requests = |instance: &str, count: u32| {
+            let labels = format!(r#"{{instance="{instance}",result="success",service="web"}}"#);
+            text.contains(&format!("proconsul_instance_requests_total{labels} {count}"))
+        };
+        assert!(requests("a", 1) && requests("b", 1) && requests("other", 2), "{text}");
+        assert!(text.contains("proconsul_metrics_instances_folded_total 2"), "{text}");
+        assert!(!text.contains(r#"proconsul_instance_up{instance="other""#), "{text}");
+        drop(all);
+        assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn what_went_wrong_is_counted_by_the_proxys_words() {
+        let metrics = Metrics::new();
+        let route = metrics.route("web", "api");
+        route.erred("upstream_timeout");
+        route.moved(3, 7, 3);
+        let text = metrics.render();
+        let labels = r#"{kind="upstream_timeout",route="api",service="web"}"#;
+        assert!(text.contains(&format!("proconsul_http_errors_total{labels} 1")), "{text}");
+        for (family, count) in
+            [("retries", 2), ("request_body_bytes", 3), ("response_body_bytes", 7)]
+        {
+            let line =
+                format!(r#"proconsul_http_{family}_total{{route="api",service="web"}} {count}"#);
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+        drop(route);
         assert!(!metrics.render().contains(r#"service="web""#));
     }
 
