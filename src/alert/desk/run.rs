@@ -61,7 +61,7 @@ pub fn start(
     let stopped = stop.clone();
     let follower = registry.follow();
     let room = Room {
-        pager: Pager::new(plan, BTreeMap::new(), Vec::new()),
+        pager: Pager::new(plan, BTreeMap::new(), Vec::new(), now()),
         queues: BTreeMap::new(),
         records: BTreeMap::new(),
         channels,
