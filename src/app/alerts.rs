@@ -114,7 +114,9 @@ impl Sink for Told {
                 }
             }
         }
-        self.desk.evaluated(evaluation, now);
+        if let Err(error) = self.desk.evaluated(evaluation, now) {
+            tracing::warn!(%error, "people are told later what alert rules came to");
+        }
     }
 }
 

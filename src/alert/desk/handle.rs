@@ -85,10 +85,10 @@ impl Desk {
         (Self { messages }, inbox)
     }
 
-    /// What rules came to. Waits for room rather than lose an end.
-    pub fn evaluated(&self, evaluation: Evaluation, now: UnixMillis) {
-        // Without a desk nobody is left to be told.
-        let _ = self.messages.blocking_send(Message::Evaluated(evaluation, now));
+    /// What rules came to. One for which there is no room may be left out: the next says all that fires, and
+    /// what is not among that is over.
+    pub fn evaluated(&self, evaluation: Evaluation, now: UnixMillis) -> Result<(), DeskError> {
+        self.messages.try_send(Message::Evaluated(evaluation, now)).map_err(refused)
     }
 
     /// Goes by another plan from now on.
