@@ -12,6 +12,8 @@ mod admin_api;
 mod admin_commands;
 #[path = "system/alert_rules.rs"]
 mod alert_rules;
+#[path = "system/alerting.rs"]
+mod alerting;
 #[path = "system/building.rs"]
 mod building;
 #[path = "system/clients.rs"]

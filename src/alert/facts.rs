@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::rules::facts::{CONNECTIONS, DEPENDENCY, FAILING_CHECKS, INSTANCES, LOAD};
 use crate::model::{CheckName, Duty, HealthStatus};
 use crate::registry::{Instance, ServiceView, Snapshot};
+use crate::telemetry::metrics::TakeSample;
 
-/// Takes a sample: its family, its labels, its value.
-pub type Take<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
+/// Takes a sample.
+pub type Take<'a> = TakeSample<'a>;
 
 /// Hands over everything of a snapshot.
 pub fn sample(snapshot: &Snapshot, take: &mut Take<'_>) {

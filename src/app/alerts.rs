@@ -115,7 +115,7 @@ impl Sink for Told {
             }
         }
         if let Err(error) = self.desk.evaluated(evaluation, now) {
-            tracing::warn!(%error, "people are told later what alert rules came to");
+            tracing::warn!(%error, "alerts are told with the next evaluation");
         }
     }
 }

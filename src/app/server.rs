@@ -143,6 +143,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let admin = Admin {
             metrics: metrics.clone(),
             inquiry,
+            desk,
             reload,
             phase,
             registry: registry.clone(),

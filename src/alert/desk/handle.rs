@@ -85,8 +85,8 @@ impl Desk {
         (Self { messages }, inbox)
     }
 
-    /// What rules came to. One for which there is no room may be left out: the next says all that fires, and
-    /// what is not among that is over.
+    /// What rules came to. Never waits: an evaluation for which there is no room is made up for by the next,
+    /// which says again all that fires.
     pub fn evaluated(&self, evaluation: Evaluation, now: UnixMillis) -> Result<(), DeskError> {
         self.messages.try_send(Message::Evaluated(evaluation, now)).map_err(refused)
     }

@@ -42,9 +42,12 @@ mod tests {
 
     const INF: f64 = f64::INFINITY;
 
+    /// Which quantile, of which buckets, is what.
+    type Case = (f64, &'static [(f64, f64)], f64);
+
     #[test]
     fn quantiles_are_as_prometheus_has_them() {
-        let cases: [(f64, &[(f64, f64)], f64); 8] = [
+        let cases: [Case; 8] = [
             (0.5, &[(0.1, 0.0), (0.2, 10.0), (INF, 10.0)], 0.15),
             (0.9, &[(1.0, 50.0), (2.0, 90.0), (4.0, 100.0), (INF, 100.0)], 2.0),
             (0.99, &[(1.0, 50.0), (2.0, 90.0), (4.0, 100.0), (INF, 100.0)], 3.8),

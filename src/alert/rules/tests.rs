@@ -13,6 +13,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const STEP: u64 = 10_000;
 
+/// A family, labels, a value.
+type Sample<'a> = (&'a str, Vec<(&'a str, &'a str)>, f64);
+
 /// Rules over a history that goes on by ten seconds at each look.
 struct Bench {
     rules: RuleSet,
@@ -72,7 +75,7 @@ impl Bench {
         self.see(&series)
     }
 
-    fn see(&mut self, samples: &[(&str, Vec<(&str, &str)>, f64)]) -> Evaluation {
+    fn see(&mut self, samples: &[Sample<'_>]) -> Evaluation {
         self.now = UnixMillis(self.now.0 + STEP);
         let mut look = self.history.look(self.now);
         for (family, labels, value) in samples {
@@ -202,11 +205,7 @@ fn a_rule_that_is_gone_or_means_something_else_is_over() {
     assert_eq!(told(&bench.look(&[])), ["Resolved a"]);
 }
 
-fn request(
-    service: &str,
-    status: &str,
-    count: f64,
-) -> (&'static str, Vec<(&'static str, &'static str)>, f64) {
+fn request(service: &str, status: &str, count: f64) -> Sample<'static> {
     let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     ("requests_total", vec![("service", leak(service)), ("status_class", leak(status))], count)
 }
@@ -365,6 +364,8 @@ proptest! {
         let rules = || -> Vec<Rule> {
             let each = holds.iter().enumerate().map(|(i, hold)| {
                 let mut rule = rule(&format!("rule-{i}"));
+                // A restart may bring them up to date sooner.
+                rule.annotations.clear();
                 rule.timing = Timing {
                     hold: Duration::from_secs(*hold),
                     keep_firing: Duration::from_secs(60 - hold),

@@ -33,6 +33,7 @@ pub use known::{FamilyKind, KnownFamily, known_families};
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
+pub use samples::TakeSample;
 use series::SeriesTable;
 pub use service::ServiceMetrics;
 
@@ -105,7 +106,7 @@ impl Metrics {
 
     /// Hands over every series with its value, as it is exposed: a histogram's buckets with `le`, its sum
     /// and its count are series of their own.
-    pub fn sample(&self, take: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    pub fn sample(&self, take: &mut TakeSample<'_>) {
         samples::each(&self.registry.gather(), take);
     }
 

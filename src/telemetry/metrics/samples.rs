@@ -2,7 +2,10 @@
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
 
-pub(super) fn each(families: &[MetricFamily], take: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+/// Takes a sample: the name of its series, their labels, its value.
+pub type TakeSample<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
+
+pub(super) fn each(families: &[MetricFamily], take: &mut TakeSample<'_>) {
     for family in families {
         let name = family.name();
         for metric in family.get_metric() {
@@ -21,7 +24,7 @@ fn histogram<'a>(
     name: &str,
     metric: &'a Metric,
     labels: &[(&'a str, &'a str)],
-    take: &mut dyn FnMut(&str, &[(&str, &str)], f64),
+    take: &mut TakeSample<'_>,
 ) {
     let histogram = metric.get_histogram();
     let buckets = format!("{name}_bucket");
