@@ -8,6 +8,8 @@ mod channel;
 mod handle;
 mod queue;
 mod run;
+#[cfg(test)]
+mod tests;
 mod topology;
 
 pub use channel::{Channel, Channels};

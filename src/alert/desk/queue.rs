@@ -33,6 +33,8 @@ pub struct Queue {
 struct Waiting {
     notification: Arc<Notification>,
     tries: u32,
+    /// When it came here, first or again.
+    since: UnixMillis,
     /// Not before.
     due: UnixMillis,
 }
@@ -95,7 +97,7 @@ impl Queue {
         let place = self.waiting.iter().position(|waiting| waiting.sequence() == sequence)?;
         let waiting = &mut self.waiting[place];
         waiting.tries += 1;
-        let age = now.since(waiting.notification.made);
+        let age = now.since(waiting.since);
         if failure.retryable && age < RETRY_FOR {
             let pause = pause(waiting.tries, random).max(failure.retry_after.unwrap_or_default());
             waiting.due = UnixMillis(now.0.saturating_add(pause.as_millis() as u64));
@@ -133,8 +135,8 @@ impl Queue {
         self.dead.iter()
     }
 
-    fn enqueue(&mut self, notification: Arc<Notification>, due: UnixMillis) {
-        self.waiting.push_back(Waiting { notification, tries: 0, due });
+    fn enqueue(&mut self, notification: Arc<Notification>, now: UnixMillis) {
+        self.waiting.push_back(Waiting { notification, tries: 0, since: now, due: now });
     }
 
     fn bury(&mut self, letter: DeadLetter) {
@@ -231,11 +233,14 @@ mod tests {
         begun(&mut queue, 0);
         let dead = queue.failed(&failure(false), 0.0, UnixMillis(5)).unwrap();
         assert_eq!((dead.reason.as_str(), queue.waiting()), ("status 500", 0));
-        assert!(!queue.resend(7, UnixMillis(5)) && queue.resend(1, UnixMillis(5)));
-        assert_eq!(begun(&mut queue, 5), Some(1));
-        let late = UnixMillis(RETRY_FOR.as_millis() as u64);
-        let dead = queue.failed(&failure(true), 0.0, late).unwrap();
-        assert!(dead.reason.starts_with("given up after 1 tries: status 500"), "{}", dead.reason);
+        let late = 2 * RETRY_FOR.as_millis() as u64;
+        assert!(!queue.resend(7, UnixMillis(late)) && queue.resend(1, UnixMillis(late)));
+        assert_eq!(begun(&mut queue, late), Some(1));
+        assert_eq!(queue.failed(&failure(true), 0.0, UnixMillis(late)), None, "it has time again");
+        let later = late + RETRY_FOR.as_millis() as u64;
+        assert_eq!(begun(&mut queue, later), Some(1));
+        let dead = queue.failed(&failure(true), 0.0, UnixMillis(later)).unwrap();
+        assert!(dead.reason.starts_with("given up after 2 tries: status 500"), "{}", dead.reason);
         assert!(queue.forget(1) && !queue.forget(1));
     }
 

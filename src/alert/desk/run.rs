@@ -1,6 +1,6 @@
 //! The desk's loop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::super::paging::{Page, Pager, Plan};
@@ -61,12 +61,13 @@ pub fn start(
     let stopped = stop.clone();
     let follower = registry.follow();
     let room = Room {
-        pager: Pager::new(plan, BTreeMap::new(), Vec::new()),
+        pager: Pager::new(plan, BTreeMap::new(), Vec::new(), now()),
         queues: BTreeMap::new(),
         records: BTreeMap::new(),
         channels,
         registry: registry.clone(),
         sendings: JoinSet::new(),
+        under_way: HashMap::new(),
         workers: workers.handle().clone(),
         metrics,
     };
@@ -86,10 +87,14 @@ struct Room {
     records: BTreeMap<ChannelName, Record>,
     channels: Arc<ArcSwap<Channels>>,
     registry: Registry,
-    sendings: JoinSet<(ChannelName, Result<Receipt, SendFailure>)>,
+    sendings: JoinSet<Outcome>,
+    /// To which channel each of them goes.
+    under_way: HashMap<task::Id, ChannelName>,
     workers: Handle,
     metrics: DeskMetrics,
 }
+
+type Outcome = Result<Receipt, SendFailure>;
 
 /// How sending to a channel went so far.
 #[derive(Default)]
@@ -111,12 +116,7 @@ impl Room {
                     Some(message) => self.hear(message),
                     None => return,
                 },
-                Some(sent) = self.sendings.join_next() => {
-                    // A sending that panics is a bug; its channel must not wait for it for ever.
-                    if let Ok((channel, outcome)) = sent {
-                        self.sent(&channel, outcome);
-                    }
-                }
+                Some(ended) = self.sendings.join_next_with_id() => self.ended(ended),
                 // Services changed: perhaps what they depend on did.
                 _ = follower.next() => self.pager.set_topology(topology(&self.registry.snapshot())),
                 () = tokio::time::sleep(pause) => self.look(),
@@ -189,6 +189,7 @@ impl Room {
                 self.metrics.dead(channel.as_str());
                 tracing::error!(%channel, reason = dead.reason, "a notification was given up");
             }
+            self.metrics.queued(channel.as_str(), queue.waiting());
         }
         self.pager.forget_silences(UnixMillis(now.0.saturating_sub(SILENCE_KEPT_MS)));
         self.metrics.firing(self.pager.firing());
@@ -199,25 +200,36 @@ impl Room {
         let (channels, now) = (self.channels.load(), now());
         for (name, queue) in &mut self.queues {
             let Some(notification) = queue.begin(now) else { continue };
-            let (name, channel) = (name.clone(), channels.get(name).cloned());
-            self.sendings.spawn_on(
+            let channel = channels.get(name).cloned();
+            let sending = self.sendings.spawn_on(
                 async move {
-                    let outcome = match channel {
+                    match channel {
                         Some(channel) => channel.send(&notification).await,
                         None => Err(SendFailure {
                             reason: "the configuration has no such channel".to_owned(),
                             retryable: true,
                             retry_after: None,
                         }),
-                    };
-                    (name, outcome)
+                    }
                 },
                 &self.workers,
             );
+            self.under_way.insert(sending.id(), name.clone());
         }
     }
 
-    fn sent(&mut self, channel: &ChannelName, outcome: Result<Receipt, SendFailure>) {
+    fn ended(&mut self, ended: Result<(task::Id, Outcome), JoinError>) {
+        // One that panics is a bug; what waits behind it is sent all the same.
+        let (sending, outcome) = ended.unwrap_or_else(|error| {
+            let reason = "the channel panicked".to_owned();
+            (error.id(), Err(SendFailure { reason, retryable: false, retry_after: None }))
+        });
+        if let Some(channel) = self.under_way.remove(&sending) {
+            self.sent(&channel, outcome);
+        }
+    }
+
+    fn sent(&mut self, channel: &ChannelName, outcome: Outcome) {
         let now = now();
         let Some(queue) = self.queues.get_mut(channel) else { return };
         let record = self.records.entry(channel.clone()).or_default();

@@ -1,9 +1,9 @@
 //! Alerts that are told together, to one channel, and what was told of them last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::Plan;
-use crate::model::{ChannelName, Labels, UnixMillis};
+use crate::model::{Alert, ChannelName, Labels, UnixMillis};
 
 /// By what a group is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,13 +34,16 @@ pub struct Sent {
 #[derive(Debug)]
 pub(super) struct Group {
     pub members: BTreeSet<Labels>,
+    /// Alerts that now belong elsewhere, as they were when they left, of which it was told here that they fire:
+    /// whoever was told hears an end.
+    pub left: BTreeMap<Labels, Alert>,
     /// When it is looked at next.
     pub due: UnixMillis,
 }
 
 impl Group {
     pub fn new(due: UnixMillis) -> Self {
-        Self { members: BTreeSet::new(), due }
+        Self { members: BTreeSet::new(), left: BTreeMap::new(), due }
     }
 }
 

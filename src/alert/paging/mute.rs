@@ -1,11 +1,12 @@
 //! Who is not told of right now, and why.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::inhibition::Inhibition;
+use super::inhibition::Sources;
 use super::plan::Plan;
+use super::severity::severity;
 use super::silence::Silence;
-use super::topology::Topology;
+use super::topology::{Node, Topology, service};
 use crate::model::{Labels, UnixMillis};
 
 /// Why an alert is not told of.
@@ -19,13 +20,18 @@ pub enum Mute {
     Explained(Labels),
 }
 
-/// Everything that fires, arranged for the question.
+/// Everything that fires, arranged for the question: an answer does not depend on how much that is.
 pub(super) struct Muting<'a> {
     silences: Vec<&'a Silence>,
-    inhibitions: Vec<(&'a Inhibition, HashMap<Vec<&'a str>, Vec<&'a Labels>>)>,
-    /// Alerts that may explain others: those about a service.
-    causes: Vec<&'a Labels>,
+    inhibitions: Vec<Sources<'a>>,
+    /// For each service the worst and the mildest of its alerts; empty if topology is not asked.
+    services: BTreeMap<Node, Extremes<'a>>,
     topology: &'a Topology,
+}
+
+struct Extremes<'a> {
+    worst: &'a Labels,
+    mildest: &'a Labels,
 }
 
 impl<'a> Muting<'a> {
@@ -36,20 +42,11 @@ impl<'a> Muting<'a> {
         topology: &'a Topology,
         now: UnixMillis,
     ) -> Self {
-        let inhibitions = plan.inhibitions.iter().map(|inhibition| {
-            let mut sources: HashMap<Vec<&str>, Vec<&Labels>> = HashMap::new();
-            for labels in firing.clone().filter(|labels| inhibition.source.matches(labels)) {
-                sources.entry(inhibition.equal_of(labels)).or_default().push(labels);
-            }
-            (inhibition, sources)
-        });
-        let inhibitions = inhibitions.collect();
-        let causes = match plan.by_topology {
-            true => firing.filter(|labels| topology.is_cause(labels)).collect(),
-            false => Vec::new(),
-        };
+        let inhibitions = plan.inhibitions.iter();
+        let inhibitions = inhibitions.map(|i| Sources::new(i, firing.clone())).collect();
+        let services = if plan.by_topology { extremes(firing) } else { BTreeMap::new() };
         let silences = silences.filter(|silence| silence.is_active(now)).collect();
-        Self { silences, inhibitions, causes, topology }
+        Self { silences, inhibitions, services, topology }
     }
 
     /// Why an alert with these labels is not told of; `None` = it is.
@@ -57,33 +54,39 @@ impl<'a> Muting<'a> {
         if let Some(silence) = self.silences.iter().find(|s| s.matchers.matches(labels)) {
             return Some(Mute::Silenced(silence.id.clone()));
         }
-        for (inhibition, sources) in &self.inhibitions {
-            let equals = sources.get(&inhibition.equal_of(labels)).into_iter().flatten();
-            let mut equals = equals.copied();
-            if let Some(source) = equals.find(|source| inhibition.mutes(source, labels)) {
-                return Some(Mute::Inhibited(source.clone()));
-            }
+        if let Some(source) = self.inhibitions.iter().find_map(|sources| sources.mute(labels)) {
+            return Some(Mute::Inhibited(source.clone()));
         }
-        if !self.topology.knows(labels) {
-            return None;
-        }
-        let mut causes = self.causes.iter();
-        let cause = causes.find(|cause| self.topology.explains(cause, labels))?;
-        Some(Mute::Explained((*cause).clone()))
+        // What is milder than its effect does not explain it.
+        let node = service(labels)?;
+        let causes = self.topology.causes(&node).filter_map(|cause| self.services.get(cause));
+        let mut causes = causes.map(|cause| cause.worst);
+        let cause = causes.find(|cause| severity(cause) >= severity(labels))?;
+        Some(Mute::Explained(cause.clone()))
     }
 
-    /// For each alert that explains others, the services that those are about.
-    pub fn explained(
-        &self,
-        firing: impl Iterator<Item = &'a Labels>,
-    ) -> BTreeMap<&'a Labels, BTreeSet<&'a str>> {
-        let mut explained: BTreeMap<&Labels, BTreeSet<&str>> = BTreeMap::new();
-        for target in firing.filter(|labels| self.topology.knows(labels)) {
-            for cause in self.causes.iter().filter(|c| self.topology.explains(c, target)) {
-                let service = target.get("service").map_or("", String::as_str);
-                explained.entry(cause).or_default().insert(service);
-            }
-        }
-        explained
+    /// The services of which alerts are not told because one with these labels fires.
+    pub fn explained(&self, labels: &Labels) -> BTreeSet<&str> {
+        let Some(node) = service(labels) else { return BTreeSet::new() };
+        let dependents = self.topology.dependents(&node).filter(|dependent| {
+            let effect = self.services.get(dependent).map(|effect| effect.mildest);
+            effect.is_some_and(|effect| severity(labels) >= severity(effect))
+        });
+        dependents.map(|(_, name)| name.as_str()).collect()
     }
+}
+
+fn extremes<'a>(firing: impl Iterator<Item = &'a Labels>) -> BTreeMap<Node, Extremes<'a>> {
+    let mut services: BTreeMap<Node, Extremes<'a>> = BTreeMap::new();
+    for labels in firing {
+        let Some(node) = service(labels) else { continue };
+        let known = services.entry(node).or_insert(Extremes { worst: labels, mildest: labels });
+        if severity(labels) > severity(known.worst) {
+            known.worst = labels;
+        }
+        if severity(labels) < severity(known.mildest) {
+            known.mildest = labels;
+        }
+    }
+    services
 }

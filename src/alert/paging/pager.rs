@@ -60,11 +60,29 @@ pub struct Listed<'a> {
 }
 
 impl Pager {
-    /// With what a former process told, and its silences.
-    pub fn new(plan: Arc<Plan>, sent: BTreeMap<GroupKey, Sent>, silences: Vec<Silence>) -> Self {
+    /// With what a former process told, and its silences. What that told to fire is taken to fire still, until
+    /// it is heard of or the time-out for alerts from outside has passed.
+    pub fn new(
+        plan: Arc<Plan>,
+        sent: BTreeMap<GroupKey, Sent>,
+        silences: Vec<Silence>,
+        now: UnixMillis,
+    ) -> Self {
         let silences = silences.into_iter().map(|s| (s.id.clone(), s)).collect();
         let (topology, alerts, groups) = Default::default();
-        Self { plan, topology, alerts, groups, sent, silences }
+        let mut pager = Self { plan, topology, alerts, groups, sent, silences };
+        for (key, sent) in &pager.sent {
+            let mut group = Group::new(now.after(pager.plan.group_wait));
+            for labels in &sent.firing {
+                let expires = now.after(pager.plan.resolve_timeout);
+                let entry = pager.alerts.entry(labels.clone());
+                let entry = entry.or_insert_with(|| Entry::kept(labels, sent.at, expires));
+                entry.groups.insert(key.clone());
+                group.members.insert(labels.clone());
+            }
+            pager.groups.insert(key.clone(), group);
+        }
+        pager
     }
 
     /// Goes by another plan from now on. Groups that stay are told of when they would have been.
@@ -73,15 +91,9 @@ impl Pager {
             return;
         }
         self.plan = plan;
-        let former = std::mem::take(&mut self.groups);
         let known: Vec<Labels> = self.alerts.keys().cloned().collect();
         for labels in known {
             self.join_groups(&labels, now);
-        }
-        for (key, group) in &mut self.groups {
-            if let Some(former) = former.get(key) {
-                group.due = former.due;
-            }
         }
     }
 
@@ -110,14 +122,19 @@ impl Pager {
                 entry.end(now);
             }
         }
+        self.forget_unheard();
     }
 
     /// What somebody outside says: an alert that fires until it ends, or is not told of for a while.
     pub fn received(&mut self, alert: Alert, channels: Arc<[ChannelName]>, now: UnixMillis) {
-        let timeout = self.plan.resolve_timeout.as_millis() as u64;
-        let expires = alert.ended.unwrap_or(UnixMillis(now.0.saturating_add(timeout)));
+        let known = self.alerts.get(&alert.labels).filter(|known| !known.alert.is_resolved());
+        if known.is_some_and(|known| known.expires.is_none()) {
+            return; // rules know better whether their own alert fires
+        }
+        let started = known.map_or(alert.started, |known| known.alert.started.min(alert.started));
+        let expires = alert.ended.unwrap_or(now.after(self.plan.resolve_timeout));
         let ended = alert.ended.filter(|ended| *ended <= now);
-        self.take(Arc::new(Alert { ended, ..alert }), channels, Some(expires), now);
+        self.take(Arc::new(Alert { started, ended, ..alert }), channels, Some(expires), now);
     }
 
     /// Adds a silence, or changes the one with its id.
@@ -153,6 +170,7 @@ impl Pager {
                 entry.end(expires);
             }
         }
+        self.forget_unheard();
         let due: Vec<GroupKey> =
             self.groups.iter().filter(|(_, g)| g.due <= now).map(|(key, _)| key.clone()).collect();
         let mut found = Due::default();
@@ -192,24 +210,25 @@ impl Pager {
         expires: Option<UnixMillis>,
         now: UnixMillis,
     ) {
-        let labels = &alert.labels;
-        if let Some(entry) = self.alerts.get_mut(labels) {
-            let moved = entry.channels != channels;
+        if let Some(entry) = self.alerts.get_mut(&alert.labels) {
             entry.alert = alert.clone();
             entry.expires = expires;
-            if !moved {
-                return;
-            }
             entry.channels = channels;
+        } else if alert.is_resolved() {
+            return; // what is over and was never told of is nobody's concern
         } else {
-            // What is over and was never told of is nobody's concern.
-            if alert.is_resolved() && !self.sent.values().any(|sent| sent.firing.contains(labels)) {
-                return;
-            }
             let entry = Entry { alert: alert.clone(), channels, expires, groups: BTreeSet::new() };
-            self.alerts.insert(labels.clone(), entry);
+            self.alerts.insert(alert.labels.clone(), entry);
         }
-        self.join_groups(&alert.labels, now);
+        // What is over goes from where it is.
+        if !alert.is_resolved() {
+            self.join_groups(&alert.labels, now);
+        }
+    }
+
+    /// Forgets alerts that are over and in no group: those that nobody is told of.
+    fn forget_unheard(&mut self) {
+        self.alerts.retain(|_, entry| !entry.alert.is_resolved() || !entry.groups.is_empty());
     }
 
     /// Puts an alert into its groups, and takes it out of others.
@@ -225,12 +244,18 @@ impl Pager {
                 && let Some(group) = self.groups.get_mut(key)
             {
                 group.members.remove(labels);
+                if self.sent.get(key).is_some_and(|sent| sent.firing.contains(labels)) {
+                    let ended = entry.alert.ended.or(Some(now));
+                    let alert = Alert { ended, ..Alert::clone(&entry.alert) };
+                    group.left.insert(labels.clone(), alert);
+                }
             }
         }
-        let wait = self.plan.group_wait.as_millis() as u64;
+        let begin = || Group::new(now.after(self.plan.group_wait));
         for key in &keys {
-            let begin = || Group::new(UnixMillis(now.0.saturating_add(wait)));
-            self.groups.entry(key.clone()).or_insert_with(begin).members.insert(labels.clone());
+            let group = self.groups.entry(key.clone()).or_insert_with(begin);
+            group.left.remove(labels);
+            group.members.insert(labels.clone());
         }
         if let Some(entry) = self.alerts.get_mut(labels) {
             entry.groups = keys;
@@ -251,15 +276,16 @@ impl Pager {
 
     fn pages(&self, due: &[GroupKey], now: UnixMillis) -> Vec<Page> {
         let muting = self.muting(now);
-        let explained = muting.explained(firing(&self.alerts));
         let each = due.iter().filter_map(|key| {
             let group = self.groups.get(key)?;
             let sent = self.sent.get(key);
             let told = |labels: &Labels| sent.is_some_and(|sent| sent.firing.contains(labels));
-            let members = || group.members.iter().filter_map(|l| Some((l, self.alerts.get(l)?)));
+            let alert = |labels| self.alerts.get(labels).map(|entry| &*entry.alert);
+            let members = || group.members.iter().filter_map(|l| Some((l, alert(l)?)));
             let (over, firing): (Vec<_>, Vec<_>) =
-                members().partition(|(_, entry)| entry.alert.is_resolved());
-            let over: Vec<_> = over.into_iter().filter(|(labels, _)| told(labels)).collect();
+                members().partition(|(_, alert)| alert.is_resolved());
+            let over = over.into_iter().filter(|(labels, _)| told(labels));
+            let over: Vec<_> = over.chain(&group.left).collect();
             let (muted, firing): (Vec<_>, Vec<_>) =
                 firing.into_iter().partition(|(labels, _)| muting.of(labels).is_some());
             let is_told =
@@ -272,10 +298,13 @@ impl Pager {
             let told_of = firing.iter().map(|(labels, _)| *labels).chain(muted).cloned().collect();
             let count = firing.len() + over.len();
             let alerts = firing.iter().chain(&over).take(self.plan.max_alerts);
-            let alerts = alerts.map(|(labels, entry)| {
-                let mut alert = Alert::clone(&entry.alert);
-                if let Some(services) = explained.get(labels) {
-                    let services: Vec<_> = services.iter().copied().collect();
+            let alerts = alerts.map(|(labels, alert)| {
+                let mut alert = Alert::clone(alert);
+                let services = match alert.is_resolved() {
+                    true => Vec::new(),
+                    false => muting.explained(labels).into_iter().collect(),
+                };
+                if !services.is_empty() {
                     alert.annotations.insert(EXPLAINS.to_owned(), services.join(", "));
                 }
                 alert
@@ -293,6 +322,7 @@ impl Pager {
     /// Forgets what of a group is over, and sets its next look.
     fn settle(&mut self, key: &GroupKey, now: UnixMillis, forgotten: &mut Vec<GroupKey>) {
         let Some(group) = self.groups.get_mut(key) else { return };
+        group.left.clear();
         let alerts = &mut self.alerts;
         group.members.retain(|labels| {
             let Some(entry) = alerts.get_mut(labels) else { return false };
@@ -312,12 +342,18 @@ impl Pager {
             }
             return;
         }
-        let interval = self.plan.group_interval.as_millis() as u64;
-        group.due = UnixMillis(now.0.saturating_add(interval));
+        group.due = now.after(self.plan.group_interval);
     }
 }
 
 impl Entry {
+    /// One of which nothing is known but that a former process told at `at` that it fires.
+    fn kept(labels: &Labels, at: UnixMillis, expires: UnixMillis) -> Self {
+        let (labels, annotations) = (labels.clone(), Labels::new());
+        let alert = Arc::new(Alert { labels, annotations, started: at, ended: None });
+        Self { alert, channels: Arc::default(), expires: Some(expires), groups: BTreeSet::new() }
+    }
+
     fn end(&mut self, at: UnixMillis) {
         self.alert = Arc::new(Alert { ended: Some(at), ..Alert::clone(&self.alert) });
     }

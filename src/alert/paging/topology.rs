@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::severity::severity;
 use crate::model::Labels;
 
 /// Labels that say whom an alert is about.
@@ -11,14 +10,14 @@ const NAMESPACE: &str = "namespace";
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// A service: its namespace and its name.
-type Node = (String, String);
+pub(super) type Node = (String, String);
 
 /// For each service all that it needs, near and far, but for those that need it as well.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Topology {
     causes: BTreeMap<Node, BTreeSet<Node>>,
-    /// Every service that is a cause to another.
-    needed: BTreeSet<Node>,
+    /// The same, seen from those that are needed.
+    dependents: BTreeMap<Node, BTreeSet<Node>>,
 }
 
 impl Topology {
@@ -33,27 +32,23 @@ impl Topology {
             ((*node).clone(), causes.map(|cause| (*cause).clone()).collect())
         });
         let causes: BTreeMap<Node, BTreeSet<Node>> = causes.collect();
-        let needed = causes.values().flatten().cloned().collect();
-        Self { causes, needed }
+        let mut dependents: BTreeMap<Node, BTreeSet<Node>> = BTreeMap::new();
+        for (node, causes) in &causes {
+            for cause in causes {
+                dependents.entry(cause.clone()).or_default().insert(node.clone());
+            }
+        }
+        Self { causes, dependents }
     }
 
-    /// Whether an alert with labels `source` explains one with labels `target`: it is about a service that
-    /// the other's needs, and no milder.
-    pub fn explains(&self, source: &Labels, target: &Labels) -> bool {
-        let (Some(cause), Some(node)) = (service(source), service(target)) else { return false };
-        self.causes.get(&node).is_some_and(|causes| causes.contains(&cause))
-            && severity(source) >= severity(target)
+    /// The services that `node` needs.
+    pub(super) fn causes(&self, node: &Node) -> impl Iterator<Item = &Node> {
+        self.causes.get(node).into_iter().flatten()
     }
 
-    /// Whether an alert with these labels may be explained by another.
-    pub(super) fn knows(&self, target: &Labels) -> bool {
-        let causes = service(target).and_then(|node| self.causes.get(&node));
-        causes.is_some_and(|causes| !causes.is_empty())
-    }
-
-    /// Whether an alert with these labels may explain others.
-    pub(super) fn is_cause(&self, source: &Labels) -> bool {
-        service(source).is_some_and(|node| self.needed.contains(&node))
+    /// The services that need `node`.
+    pub(super) fn dependents(&self, node: &Node) -> impl Iterator<Item = &Node> {
+        self.dependents.get(node).into_iter().flatten()
     }
 }
 
@@ -69,7 +64,8 @@ fn reached<'d>(from: &Node, declared: &'d BTreeMap<Node, BTreeSet<Node>>) -> BTr
     reached
 }
 
-fn service(labels: &Labels) -> Option<Node> {
+/// The service that an alert is about.
+pub(super) fn service(labels: &Labels) -> Option<Node> {
     let name = labels.get(SERVICE).filter(|name| !name.is_empty())?;
     let namespace = labels.get(NAMESPACE).map_or(DEFAULT_NAMESPACE, String::as_str);
     Some((namespace.to_owned(), name.clone()))
