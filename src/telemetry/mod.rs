@@ -2,6 +2,7 @@
 //!
 //! Knows names and numbers, and nobody else's types: callers pass labels and get handles.
 
+pub mod access_line;
 pub mod access_log;
 pub mod clock;
 pub mod log;

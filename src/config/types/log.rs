@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use http::HeaderName;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// A `tracing` filter, such as `info` or `proconsul=debug,warn`.
@@ -15,11 +17,23 @@ pub enum LogFormat {
     Json,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccessLog {
     pub target: AccessLogTarget,
     /// Lines waiting to be written before further ones are dropped and counted.
     pub queue_lines: usize,
+    /// Names of what a line says under `fields`.
+    pub fields: Vec<String>,
+    pub request_headers: Vec<HeaderName>,
+    pub response_headers: Vec<HeaderName>,
+    /// Headers whose values are hidden.
+    pub mask_headers: Vec<HeaderName>,
+    /// Query parameters whose values are hidden.
+    pub mask_query: Vec<String>,
+    /// The share of requests answered with 2xx that get a line.
+    pub sample_2xx: f64,
+    /// The request header that names the user.
+    pub user_id: Option<HeaderName>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
