@@ -21,6 +21,7 @@ pub(super) fn open(config: &config::AccessLog, metrics: &Metrics) -> Result<Chan
     let config::AccessLog {
         target,
         queue_lines,
+        rotate,
         fields,
         request_headers,
         response_headers,
@@ -45,7 +46,7 @@ pub(super) fn open(config: &config::AccessLog, metrics: &Metrics) -> Result<Chan
             (PathBuf::from("stdout"), AccessLog::to_stdout(form, *queue_lines, dropped))
         }
         AccessLogTarget::File(path) => {
-            (path.clone(), AccessLog::to_file(path, form, *queue_lines, dropped))
+            (path.clone(), AccessLog::to_file(path, *rotate, form, *queue_lines, dropped))
         }
     };
     let log = opened.map_err(|error| BuildError::AccessLog { path, error })?;

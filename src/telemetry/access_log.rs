@@ -4,7 +4,6 @@
 //! are dropped and counted. A file that was moved away (logrotate) is left by starting another log in
 //! its place: the former thread writes what it has to where it was, and ends.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
@@ -12,6 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use prometheus::IntCounter;
 
 use super::access_line::{Entry, Form};
+use super::rotating_file::{RotatingFile, Rotation};
 
 /// Takes lines.
 pub struct AccessLog {
@@ -24,17 +24,18 @@ impl AccessLog {
     /// Writes to a file, appending, through a queue of `queue_lines`.
     pub fn to_file(
         path: &Path,
+        rotation: Option<Rotation>,
         form: Form,
         queue_lines: usize,
         dropped: IntCounter,
     ) -> io::Result<Self> {
-        let file: File = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = RotatingFile::open(path, rotation)?;
         Self::start(file, form, queue_lines, dropped)
     }
 
     /// Writes to standard output through a queue of `queue_lines`.
     pub fn to_stdout(form: Form, queue_lines: usize, dropped: IntCounter) -> io::Result<Self> {
-        Self::start(io::stdout(), form, queue_lines, dropped)
+        Self::start(BufWriter::new(io::stdout()), form, queue_lines, dropped)
     }
 
     fn start(
@@ -44,9 +45,10 @@ impl AccessLog {
         dropped: IntCounter,
     ) -> io::Result<Self> {
         let (queue, lines) = sync_channel(queue_lines);
-        std::thread::Builder::new()
-            .name("access-log".into())
-            .spawn(move || write_lines(&lines, BufWriter::new(writer)))?;
+        std::thread::Builder::new().name("access-log".into()).spawn({
+            let lost = dropped.clone();
+            move || write_lines(&lines, writer, &lost)
+        })?;
         Ok(Self { form, queue, dropped })
     }
 
@@ -63,14 +65,18 @@ impl AccessLog {
     }
 }
 
-/// Writes until the last sender is gone; flushes whenever the queue runs empty.
-fn write_lines(lines: &Receiver<Vec<u8>>, mut writer: impl Write) {
+/// Writes until the last sender is gone; flushes whenever the queue runs empty. A line that cannot be
+/// written is counted as lost, and the next one is tried.
+fn write_lines(lines: &Receiver<Vec<u8>>, mut writer: impl Write, lost: &IntCounter) {
     let mut failing = false;
     while let Ok(first) = lines.recv() {
         let mut next = Ok(first);
         let mut written = Ok(());
         while let Ok(line) = next {
-            written = written.and_then(|()| writer.write_all(&line));
+            if let Err(error) = writer.write_all(&line) {
+                lost.inc();
+                written = Err(error);
+            }
             next = lines.try_recv();
         }
         debug_assert!(matches!(next, Err(TryRecvError::Empty | TryRecvError::Disconnected)));

@@ -7,5 +7,6 @@ pub mod access_log;
 pub mod clock;
 pub mod log;
 pub mod metrics;
+pub mod rotating_file;
 
 pub use metrics::Metrics;

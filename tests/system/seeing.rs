@@ -100,6 +100,46 @@ async fn a_line_shows_what_was_chosen_and_hides_secrets() {
 }
 
 #[tokio::test]
+async fn rotation_under_load_loses_no_line() {
+    const REQUESTS: usize = 200;
+    let up = Upstream::echo("up").await;
+    let mesh = Mesh::to(&up)
+        .server(
+            "[access_log]\ntarget = { file = \"access.log\" }\n\
+             rotate = { size = \"4KiB\", keep = 1000 }",
+        )
+        .start()
+        .await;
+    let requests = (0..4).map(|part| {
+        let mesh = &mesh;
+        async move {
+            for number in 0..REQUESTS / 4 {
+                mesh.get(&format!("/{part}-{number}")).await;
+            }
+        }
+    });
+    futures_util::future::join_all(requests).await;
+    let paths = eventually("every line, in one file or another", || async {
+        let mut paths = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(mesh.directory.path()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().starts_with("access.log") {
+                // A file may be moved while it is looked for.
+                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                assert!(text.len() <= 4096, "{:?} is too large", entry.path());
+                for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                    paths.insert(line["fields"]["path"].as_str().unwrap().to_owned());
+                }
+            }
+        }
+        (paths.len() == REQUESTS).then_some(paths)
+    })
+    .await;
+    assert!(paths.contains("/0-0") && mesh.path("access.log.3").exists());
+}
+
+#[tokio::test]
 async fn of_successes_a_share_is_logged_and_of_failures_all() {
     let up = Upstream::echo("up").await;
     let mesh = Mesh::with(

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Size;
 use crate::telemetry::access_line::FIELDS;
 
 /// The access log: JSON lines, written without ever holding up a request.
@@ -14,6 +15,8 @@ pub struct AccessLog {
     /// Lines that may wait to be written; further ones are dropped and counted. 1 to 1048576.
     #[schemars(range(min = 1, max = 1048576))]
     pub queue_lines: u32,
+    /// Begins the file anew when it grows too large. Default: never, as logrotate wants it.
+    pub rotate: Option<Rotate>,
     /// What a line says under `fields`; `error` is always there.
     pub fields: Vec<String>,
     /// Request headers that a line shows, cut at 1024 bytes each.
@@ -30,6 +33,17 @@ pub struct AccessLog {
     /// Who the user is: `{ header = "x-user-id" }`. As the client or whoever is before the proxy wrote it:
     /// nobody verifies it. Default: nobody.
     pub user_id: Option<UserId>,
+}
+
+/// When a file is begun anew.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// The file becomes `.1` before it grows beyond this. 1KiB to 1024GiB.
+    pub size: Size,
+    /// Former files that stay. 1 to 1000.
+    #[schemars(range(min = 1, max = 1000))]
+    pub keep: u32,
 }
 
 /// Where a user's name is.
@@ -58,6 +72,7 @@ impl Default for AccessLog {
         Self {
             target: AccessLogTarget::Off,
             queue_lines: 8192,
+            rotate: None,
             fields: texts(&FIELDS),
             request_headers: Vec::new(),
             response_headers: Vec::new(),

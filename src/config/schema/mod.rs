@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use access_log::{AccessLog, AccessLogTarget, UserId};
+pub use access_log::{AccessLog, AccessLogTarget, Rotate, UserId};
 pub use admin::{Admin, AdminAuth, AdminToken, JwtAuth, Role};
 pub use check::{
     Check, CheckTls, GrpcCheck, HttpCheck, ResourceCheck, ResponseTimeCheck, TcpCheck,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use http::HeaderName;
 
+pub use crate::telemetry::rotating_file::Rotation;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// A `tracing` filter, such as `info` or `proconsul=debug,warn`.
@@ -22,6 +24,8 @@ pub struct AccessLog {
     pub target: AccessLogTarget,
     /// Lines waiting to be written before further ones are dropped and counted.
     pub queue_lines: usize,
+    /// When a file is begun anew; never where there is none.
+    pub rotate: Option<Rotation>,
     /// Names of what a line says under `fields`.
     pub fields: Vec<String>,
     pub request_headers: Vec<HeaderName>,

@@ -5,7 +5,7 @@ use http::HeaderName;
 use super::check::Check;
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{AccessLog, AccessLogTarget};
+use crate::config::types::{AccessLog, AccessLogTarget, Rotation};
 use crate::telemetry::access_line::FIELDS;
 
 pub fn access_log(
@@ -16,6 +16,7 @@ pub fn access_log(
     let schema::AccessLog {
         target,
         queue_lines,
+        rotate,
         fields,
         request_headers,
         response_headers,
@@ -44,9 +45,17 @@ pub fn access_log(
     let user_id = user_id.and_then(|schema::UserId::Header(name)| {
         header(&name, &at.key("user_id").key("header"), check)
     });
+    let rotate = rotate.map(|schema::Rotate { size, keep }| {
+        let at = at.key("rotate");
+        Rotation {
+            size_bytes: check.size(&at.key("size"), size, 1 << 10, 1 << 40),
+            keep: check.number(&at.key("keep"), keep, 1, 1000),
+        }
+    });
     Some(AccessLog {
         target,
         queue_lines,
+        rotate,
         fields,
         request_headers: headers(&request_headers, &at.key("request_headers"), check),
         response_headers: headers(&response_headers, &at.key("response_headers"), check),
