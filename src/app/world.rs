@@ -24,7 +24,7 @@ use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
-use crate::registry::{Registry, Snapshot};
+use crate::registry::{EventKind, Registry, Snapshot};
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::{Metrics, log};
 
@@ -347,8 +347,17 @@ impl World {
         match panic_changed {
             Some(true) => {
                 tracing::warn!(service = service_name, endpoints, "too few are well, all are used");
+                let least = service.config.health.panic_percent;
+                let message = format!(
+                    "fewer than {least} % of its instances are well: requests go to all of them"
+                );
+                self.registry.remark(EventKind::Panic, sources(&service.config).0, message);
             }
-            Some(false) => tracing::info!(service = service_name, "enough are well again"),
+            Some(false) => {
+                tracing::info!(service = service_name, "enough are well again");
+                let message = "enough instances are well again".to_owned();
+                self.registry.remark(EventKind::Panic, sources(&service.config).0, message);
+            }
             None => {}
         }
         // What traffic took out by itself, faster than any check, was heard of meanwhile.

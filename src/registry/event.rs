@@ -23,11 +23,13 @@ pub enum EventKind {
     Described,
     Forgotten,
     SelfPreservation,
+    /// The proxy sends requests to all, as too few are well; or does so no more.
+    Panic,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 10] = [
+    pub const ALL: [EventKind; 11] = [
         EventKind::Registered,
         EventKind::Updated,
         EventKind::Draining,
@@ -38,6 +40,7 @@ impl EventKind {
         EventKind::Described,
         EventKind::Forgotten,
         EventKind::SelfPreservation,
+        EventKind::Panic,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -52,6 +55,7 @@ impl EventKind {
             EventKind::Described => "described",
             EventKind::Forgotten => "forgotten",
             EventKind::SelfPreservation => "self-preservation",
+            EventKind::Panic => "panic",
         }
     }
 }

@@ -53,6 +53,7 @@ use crate::config;
 use crate::model::{HealthStatus, InstanceId, InstanceRecord, ReportedLoad, ServiceKey};
 use crate::store::{AuditFilter, AuditRecord, StoreError, StoredEvent, Subscription};
 use limits::MAX_WAITING_CHANGES;
+use plan::Draft;
 use shared::Shared;
 use writer::Command;
 
@@ -62,6 +63,7 @@ pub struct Registry {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
     observed: mpsc::Sender<Vec<Observed>>,
+    remarks: mpsc::Sender<Draft>,
     configured: mpsc::Sender<(Vec<InstanceRecord>, oneshot::Sender<()>)>,
 }
 
@@ -107,6 +109,16 @@ impl Registry {
     pub async fn observe(&self, observed: Vec<Observed>) {
         // Without a writer nobody is left to be told.
         let _ = self.observed.send(observed).await;
+    }
+
+    /// Writes an event that changes nothing of the registry into its log. Never waits: one for which there is
+    /// no room is told to the process's log alone.
+    pub fn remark(&self, kind: EventKind, service: ServiceKey, message: String) {
+        let remark = Draft { kind, service: Some(service), instance: None, message };
+        if let Err(error) = self.remarks.try_send(remark) {
+            let Draft { kind, message, .. } = error.into_inner();
+            tracing::warn!(kind = kind.as_str(), message, "an event is in no log but this");
+        }
     }
 
     /// Replaces the instances that the configuration lists (all of them, of all services).

@@ -67,6 +67,7 @@ pub(super) struct Command {
 pub(super) struct Inbox {
     pub commands: mpsc::Receiver<Command>,
     pub observed: mpsc::Receiver<Vec<Observed>>,
+    pub remarks: mpsc::Receiver<Draft>,
     pub configured: mpsc::Receiver<(Vec<InstanceRecord>, oneshot::Sender<()>)>,
 }
 
@@ -76,6 +77,7 @@ enum Turn {
     Look,
     Committed(Committed),
     Observed(Vec<Observed>),
+    Remark(Draft),
     Configure(Vec<InstanceRecord>, oneshot::Sender<()>),
     Returned,
     Stop,
@@ -98,6 +100,7 @@ impl Writer {
                 Turn::Look => {}
                 Turn::Committed(committed) => self.finish(committed),
                 Turn::Observed(first) => self.take_verdicts(first),
+                Turn::Remark(remark) => self.take_remark(&remark),
                 Turn::Returned => self.take_returned(),
                 Turn::Configure(instances, reply) => {
                     self.configure(instances);
@@ -131,6 +134,7 @@ impl Writer {
                 Turn::Configure(instances, reply)
             }
             Some(observed) = self.inbox.observed.recv() => Turn::Observed(observed),
+            Some(remark) = self.inbox.remarks.recv() => Turn::Remark(remark),
             () = shared.returned.wait() => Turn::Returned,
             () = async { sleep_until(alarm.expect("guarded by `is_some`")).await }, if alarm.is_some() => {
                 Turn::Look
@@ -266,6 +270,14 @@ impl Writer {
         self.metrics.changes.with_label_values(&[draft.kind.as_str()]).inc();
         self.events.push(event.clone());
         self.save(Write::AppendEvent(event), now);
+    }
+
+    /// Writes down what somebody else has to tell.
+    fn take_remark(&mut self, remark: &Draft) {
+        let index = self.take_index();
+        self.state.snapshot.index = index;
+        self.note(remark, index, self.now());
+        self.publish();
     }
 
     /// Has something written that nobody waits for.

@@ -99,6 +99,12 @@ async fn when_too_few_are_well_all_get_requests_and_it_is_said() {
     .await;
     mood.store(200, Ordering::SeqCst);
     until_only(&mesh, &["a"]).await;
+    let events = ask(&mesh, "GET", "/v1/events?kind=panic", None).await.json();
+    let told: Vec<_> = events["items"].as_array().unwrap().iter().collect();
+    let [begun, ended] = told[..] else { panic!("{events:#}") };
+    assert_eq!((&begun["service"], &begun["kind"]), (&json!("web"), &json!("panic")));
+    assert!(begun["message"].as_str().unwrap().contains("fewer than 50 %"), "{begun:#}");
+    assert!(ended["message"].as_str().unwrap().contains("well again"), "{ended:#}");
 }
 
 #[tokio::test]

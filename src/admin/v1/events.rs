@@ -36,7 +36,7 @@ pub(super) struct EventView {
     #[schema(format = DateTime)]
     pub at: String,
     /// `registered`, `updated`, `draining`, `maintenance`, `activated`, `deregistered`, `health`,
-    /// `described`, `forgotten` or `self-preservation`.
+    /// `described`, `forgotten`, `self-preservation` or `panic`.
     pub kind: String,
     pub namespace: Option<String>,
     pub service: Option<String>,
