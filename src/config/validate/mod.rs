@@ -4,6 +4,7 @@
 //! Pure: what it must know of the machine comes in [`Surroundings`]. It never sees what was pruned,
 //! and does not complain of its absence: that was reported when it was pruned.
 
+mod access_log;
 mod admin;
 mod alert_channel;
 mod alert_metric;
@@ -103,7 +104,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let server = process::server(server, &at("server"), check);
     let admin = admin::admin(admin, &at("admin"), check);
     let log = process::log(log, &at("log"), check);
-    let access_log = process::access_log(access_log, &at("access_log"), check);
+    let access_log = access_log::access_log(access_log, &at("access_log"), check);
     let metrics = metrics::metrics(metrics, &at("metrics"), check);
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
     let admin_address = admin.as_ref().and_then(|admin| admin.address);
