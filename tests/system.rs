@@ -10,6 +10,10 @@ mod abuse;
 mod admin_api;
 #[path = "system/admin_commands.rs"]
 mod admin_commands;
+#[path = "system/alert_rules.rs"]
+mod alert_rules;
+#[path = "system/alerting.rs"]
+mod alerting;
 #[path = "system/backups.rs"]
 mod backups;
 #[path = "system/building.rs"]

@@ -16,6 +16,7 @@ use super::inquiry::Inquiry;
 use super::problem::Problem;
 use super::status::{ReloadReport, ReloadResult};
 use super::v1::{self, Api, Checks, Handles, Picker};
+use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::Phase;
 use crate::registry::Registry;
@@ -28,6 +29,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// Whom to ask how things stand.
     pub inquiry: Inquiry,
+    /// Whom to ask about alerts.
+    pub desk: Desk,
     pub reload: mpsc::Sender<ReloadRequest>,
     pub phase: watch::Receiver<Phase>,
     pub registry: Registry,
@@ -49,6 +52,7 @@ impl Admin {
         let Self {
             metrics: _,
             inquiry,
+            desk,
             reload: _,
             phase: _,
             registry,
@@ -68,6 +72,7 @@ impl Admin {
             picker,
             checks,
             inquiry,
+            desk,
             deliveries,
             backup_directory,
             rate,

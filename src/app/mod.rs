@@ -8,6 +8,7 @@
 //! listener, for which [`picker`] asks strategies; [`server`] starts pingora; [`drain`] ends it.
 
 mod access_log;
+mod alerts;
 mod api;
 mod build;
 mod changes;

@@ -15,6 +15,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::alerts::Alerting;
 use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
@@ -110,6 +111,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
     let live = Arc::new(ArcSwap::from_pointee(Live::default()));
     let picker = Arc::new(LivePicker::new(hosts.host.clone(), live.clone()));
+    let (alerting, _alert_threads) = Alerting::start(&config, &metrics, &registry)?;
+    let desk = alerting.desk();
     let surroundings = Surroundings {
         hosts,
         live,
@@ -118,6 +121,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         registry: registry.clone(),
         traffic,
         plan: tell_plan,
+        alerting,
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -140,6 +144,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         let admin = Admin {
             metrics: metrics.clone(),
             inquiry,
+            desk,
             reload,
             phase,
             registry: registry.clone(),

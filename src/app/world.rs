@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
+use super::alerts::Alerting;
+use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::picker::Live;
@@ -21,6 +22,7 @@ use crate::config::{self, AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::Node;
+use crate::plugin::alert_channel::AlertChannelHost;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
@@ -45,9 +47,12 @@ pub(super) struct World {
     pub registry: Registry,
     check_host: Arc<HealthCheckHost>,
     checkers: Checkers,
+    channel_host: Arc<AlertChannelHost>,
+    channels: Channels,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
     live: Arc<ArcSwap<Live>>,
+    alerting: Alerting,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -70,6 +75,8 @@ pub(super) struct Surroundings {
     pub plan: watch::Sender<Arc<Plan>>,
     /// Who picks for clients that do not come through the proxy reads this.
     pub live: Arc<ArcSwap<Live>>,
+    /// Who sees to alerts.
+    pub alerting: Alerting,
 }
 
 /// What of a listener may change while it listens.
@@ -85,9 +92,17 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, live } =
-            surroundings;
-        let PluginHosts { host, check_host } = plugin_hosts;
+        let Surroundings {
+            hosts: plugin_hosts,
+            metrics,
+            shared,
+            registry,
+            traffic,
+            plan,
+            live,
+            alerting,
+        } = surroundings;
+        let PluginHosts { host, check_host, channel_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
         let mut names = Names::default();
@@ -97,6 +112,8 @@ impl World {
             host: host.clone(),
             check_host: check_host.clone(),
             checkers: Checkers::new(),
+            channel_host: channel_host.clone(),
+            channels: Channels::new(),
             metrics: metrics.clone(),
             names,
             registry: snapshot,
@@ -128,9 +145,12 @@ impl World {
             registry,
             check_host,
             checkers: Checkers::new(),
+            channel_host,
+            channels: Channels::new(),
             traffic,
             plan,
             live,
+            alerting,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -159,6 +179,8 @@ impl World {
             host: self.host.clone(),
             check_host: self.check_host.clone(),
             checkers: self.checkers.clone(),
+            channel_host: self.channel_host.clone(),
+            channels: self.channels.clone(),
             metrics: self.metrics.clone(),
             names,
             registry: self.registry.snapshot(),
@@ -191,10 +213,13 @@ impl World {
             to_tell,
             plan,
             checkers,
+            channels,
             names,
         } = built;
         self.plan.send_replace(Arc::new(plan));
+        self.alerting.publish(&config, &channels);
         self.checkers = checkers;
+        self.channels = channels;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);

@@ -86,6 +86,11 @@ enum Command {
     Events(remote::Events),
     /// See who changed what
     Audit(remote::Audit),
+    /// See alerts, silence them, try channels
+    Alert {
+        #[command(subcommand)]
+        command: remote::Alert,
+    },
     /// Operate on groups of services
     Group {
         #[command(subcommand)]
@@ -126,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Health(arguments) => remote::health(arguments),
         Command::Events(arguments) => remote::events(arguments),
         Command::Audit(arguments) => remote::audit(arguments),
+        Command::Alert { command } => remote::alert(command),
         Command::Group { command } => remote::group(command),
         Command::Registry { command } => remote::store(command),
         Command::Token { command } => remote::token(command),

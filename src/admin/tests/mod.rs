@@ -27,6 +27,7 @@ use super::inquiry::Inquiry;
 use super::routes::{Admin, router};
 use super::status::{ReloadReport, ReloadResult, Status};
 use super::v1::NativePicker;
+use crate::alert::desk;
 use crate::config::{
     AdminAuth, AdminLimits, AdminToken, Registry as Settings, Role, service_pattern,
 };
@@ -42,6 +43,7 @@ pub(super) struct Api {
     pub registry: Registry,
     pub limits: Arc<ArcSwap<AdminLimits>>,
     _phase: watch::Sender<Phase>,
+    _alerts: desk::Running,
 }
 
 /// What was answered.
@@ -130,6 +132,8 @@ impl Api {
             max_watchers: 2,
             ..AdminLimits::default()
         }));
+        let (desk, alerts) =
+            desk::start(Arc::default(), Arc::default(), &registry, Metrics::new().desk()).unwrap();
         let (inquiry, mut inquiries) = Inquiry::new();
         tokio::spawn(async move {
             while let Some(request) = inquiries.recv().await {
@@ -139,6 +143,7 @@ impl Api {
         let router = router(Admin {
             metrics: Metrics::new(),
             inquiry,
+            desk,
             reload,
             phase: phases,
             registry: registry.clone(),
@@ -149,7 +154,7 @@ impl Api {
             deliveries: Board::new(Reach::Network),
             backup_directory: None,
         });
-        Self { router, registry, limits, _phase: phase }
+        Self { router, registry, limits, _phase: phase, _alerts: alerts }
     }
 
     /// Sends a request from this machine.

@@ -3,6 +3,8 @@
 //! Everything under `/v1` is limited by address ([`rate`](super::rate)), then asked who it is
 //! ([`auth`](super::auth)); handlers say which role they need by the extractor that they take.
 
+mod alert_channels;
+mod alerts;
 mod audit;
 mod backup;
 mod check_body;
@@ -25,6 +27,7 @@ mod proxy;
 mod service_body;
 mod service_view;
 mod services;
+mod silences;
 mod state;
 mod subscriptions;
 mod versions;
@@ -51,6 +54,7 @@ pub use state::service_state;
 use super::auth::{AuthState, identify};
 use super::inquiry::Inquiry;
 use super::rate::{Rate, limit};
+use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
 use crate::registry::Registry;
@@ -75,6 +79,7 @@ pub(super) struct Handles {
     pub picker: Arc<dyn Picker>,
     pub checks: Arc<ArcSwap<Checks>>,
     pub inquiry: Inquiry,
+    pub desk: Desk,
     pub deliveries: Board,
     pub backup_directory: Option<PathBuf>,
     pub rate: Rate,
@@ -131,6 +136,13 @@ pub(super) fn router(api: Api) -> Router {
         .routes(routes!(events::list))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
+        .routes(routes!(alerts::list, alerts::post))
+        .routes(routes!(silences::list, silences::add))
+        .routes(routes!(silences::expire))
+        .routes(routes!(alert_channels::list))
+        .routes(routes!(alert_channels::test))
+        .routes(routes!(alert_channels::resend))
+        .routes(routes!(alert_channels::forget))
         .routes(routes!(proxy::routes))
         .routes(routes!(proxy::strategies))
         .routes(routes!(proxy::plugins))

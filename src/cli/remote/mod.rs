@@ -3,6 +3,7 @@
 //!
 //! They know the API from outside alone, as any other client does.
 
+mod alert;
 mod audit;
 mod client;
 mod events;
@@ -19,6 +20,7 @@ mod watch;
 use std::future::Future;
 use std::process::ExitCode;
 
+pub use alert::Command as Alert;
 pub use audit::Arguments as Audit;
 pub use events::Arguments as Events;
 pub use group::Command as Group;
@@ -28,6 +30,7 @@ pub use service::Command as Service;
 pub use store::Command as Store;
 pub use token::Command as Token;
 
+pub use alert::run as alert;
 pub use audit::run as audit;
 pub use events::run as events;
 pub use group::run as group;

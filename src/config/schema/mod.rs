@@ -6,6 +6,9 @@
 
 mod access_log;
 mod admin;
+mod alert_channel;
+mod alert_rule;
+mod alerts;
 mod check;
 mod headers;
 mod health;
@@ -27,6 +30,11 @@ use serde::Deserialize;
 
 pub use access_log::{AccessLog, AccessLogTarget};
 pub use admin::{Admin, AdminAuth, AdminToken, JwtAuth, Role};
+pub use alert_channel::AlertChannel;
+pub use alert_rule::{
+    AlertAggregate, AlertDivisor, AlertFunction, AlertOp, AlertRule, AlertThreshold,
+};
+pub use alerts::{AlertInhibition, Alerts};
 pub use check::{
     Check, CheckTls, GrpcCheck, HttpCheck, ResourceCheck, ResponseTimeCheck, TcpCheck,
 };
@@ -69,6 +77,8 @@ pub struct File {
     pub health: Health,
     /// Health checks, by name: services name them, and so may registrations.
     pub checks: BTreeMap<String, Check>,
+    /// What people are told when something is wrong, and how it reaches them.
+    pub alerts: Alerts,
     /// Sockets that take requests, by name.
     pub listeners: BTreeMap<String, Listener>,
     /// Plugins with their configuration, by name. A service may also name a built-in directly.

@@ -4,6 +4,8 @@
 //! Knows nothing of TOML: `schema` is the file's shape, `validate` the way from there to here.
 
 mod admin;
+mod alert_channel;
+mod alerts;
 mod headers;
 mod listener;
 mod log;
@@ -21,6 +23,8 @@ pub use crate::model::PluginSource;
 use crate::model::{Check, CheckName, ServiceName, StrategyName};
 
 pub use admin::*;
+pub use alert_channel::*;
+pub use alerts::*;
 pub use headers::*;
 pub use listener::*;
 pub use log::*;
@@ -41,6 +45,7 @@ pub struct Config {
     pub health: Health,
     /// `[checks]`: services name them, and registrations may.
     pub checks: BTreeMap<CheckName, Arc<Check>>,
+    pub alerts: Alerts,
     pub listeners: Vec<Listener>,
     /// Every strategy: those of `[strategies]`, used or not, and built-in ones that a
     /// service names directly.

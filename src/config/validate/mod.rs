@@ -5,6 +5,12 @@
 //! and does not complain of its absence: that was reported when it was pruned.
 
 mod admin;
+mod alert_channel;
+mod alert_metric;
+mod alert_paging;
+mod alert_rule;
+mod alert_text;
+mod alerts;
 mod check;
 mod headers;
 mod health;
@@ -30,6 +36,7 @@ use super::tree::Node;
 use super::types::Config;
 pub use admin::service_pattern;
 use check::Check;
+pub use health_check::allowed_peer;
 
 /// What a configuration means depends on where it is read.
 pub struct Surroundings<'a> {
@@ -50,6 +57,7 @@ pub struct Surroundings<'a> {
 pub struct BuiltIn<'a> {
     pub strategies: &'a [&'a str],
     pub checks: &'a [&'a str],
+    pub channels: &'a [&'a str],
 }
 
 /// What validation makes of a file.
@@ -83,6 +91,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         registry,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,
@@ -101,6 +110,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let (health, schedule) = health::health(health, &at("health"), check);
     let memory = plugins.limits.memory_bytes;
     let checks = health_check::checks(checks, &schedule, memory, &at("checks"), check);
+    let alerts = alerts::alerts(alerts, memory, &at("alerts"), check);
     let services = service::services(services, &health, &checks, &at("services"), check);
     let strategies = strategy::used(strategies, &services, &plugins.limits, check);
     let routes = route::routes(routes, &at("routes"), check);
@@ -113,6 +123,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         registry: registry?,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,

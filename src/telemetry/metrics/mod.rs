@@ -3,13 +3,18 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod alert;
+mod channel;
 mod checker;
+mod desk;
 mod door;
 mod families;
 mod health;
+mod known;
 mod plugin;
 mod registry;
 mod route;
+mod samples;
 mod series;
 mod service;
 
@@ -17,13 +22,18 @@ use std::sync::Arc;
 
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use alert::AlertMetrics;
+pub use channel::ChannelMetrics;
 pub use checker::CheckerMetrics;
+pub use desk::DeskMetrics;
 pub use door::DoorMetrics;
 use families::Families;
 pub use health::HealthMetrics;
+pub use known::{FamilyKind, KnownFamily, known_families};
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
+pub use samples::TakeSample;
 use series::SeriesTable;
 pub use service::ServiceMetrics;
 
@@ -34,10 +44,13 @@ pub struct Metrics {
     families: Arc<Families>,
     service_registry: RegistryMetrics,
     health: HealthMetrics,
+    alerts: AlertMetrics,
+    desk: DeskMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
     checkers: Arc<SeriesTable<CheckerMetrics>>,
+    channels: Arc<SeriesTable<ChannelMetrics>>,
 }
 
 impl Default for Metrics {
@@ -53,8 +66,22 @@ impl Metrics {
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
-        let (routes, plugins, services, checkers) = Default::default();
-        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
+        let alerts = AlertMetrics::new(&registry);
+        let desk = DeskMetrics::new(&registry);
+        let (routes, plugins, services, checkers, channels) = Default::default();
+        Self {
+            registry,
+            families,
+            service_registry,
+            health,
+            alerts,
+            desk,
+            routes,
+            plugins,
+            services,
+            checkers,
+            channels,
+        }
     }
 
     /// The handles of the registry of services.
@@ -65,6 +92,22 @@ impl Metrics {
     /// The handles of the health loop.
     pub fn health(&self) -> HealthMetrics {
         self.health.clone()
+    }
+
+    /// The handles of alert rules.
+    pub fn desk(&self) -> DeskMetrics {
+        self.desk.clone()
+    }
+
+    /// The handles of the loop that evaluates rules.
+    pub fn alerts(&self) -> AlertMetrics {
+        self.alerts.clone()
+    }
+
+    /// Hands over every series with its value, as it is exposed: a histogram's buckets with `le`, its sum
+    /// and its count are series of their own.
+    pub fn sample(&self, take: &mut TakeSample<'_>) {
+        samples::each(&self.registry.gather(), take);
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
@@ -98,6 +141,14 @@ impl Metrics {
     pub fn checker(&self, check: &str, reasons: &[&'static str]) -> Arc<CheckerMetrics> {
         self.checkers.get(&[check], |lease| {
             CheckerMetrics::new(self.families.clone(), check, reasons, lease)
+        })
+    }
+
+    /// The handles of an alert channel's component. `reasons` are those for which it may fail, the same at
+    /// each call.
+    pub fn channel(&self, channel: &str, reasons: &[&'static str]) -> Arc<ChannelMetrics> {
+        self.channels.get(&[channel], |lease| {
+            ChannelMetrics::new(self.families.clone(), channel, reasons, lease)
         })
     }
 
