@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::admin_api::{ask, open_mesh, register};
+use crate::mesh::Mesh;
 use crate::mesh::command::command;
 use crate::mesh::wait::eventually;
 
@@ -47,6 +48,12 @@ async fn a_backup_is_put_back_and_served_from_and_the_audit_log_tells_who_made_i
         ["registry", "restore", backup.to_str().unwrap(), "--config", config.to_str().unwrap()];
     let busy = command(&restore).await;
     assert!(busy.code != 0, "a proxy uses it: {busy:?}");
+    assert!(busy.stderr.contains("in use by another process"), "{busy:?}");
+    let second = Mesh::with("[registry]\nstore = { file = \"@store\" }\n")
+        .at("store", mesh.path("state/registry.db").display());
+    let refused = command(&["run", second.write().to_str().unwrap()]).await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("`[registry] store = { file = \"..\" }`"), "{refused:?}");
     mesh.signal(Signal::INT);
     mesh.ended().await;
     let done = command(&restore).await;
