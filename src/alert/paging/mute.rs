@@ -69,7 +69,7 @@ impl<'a> Muting<'a> {
     pub fn explained(&self, labels: &Labels) -> BTreeSet<&str> {
         let Some(node) = service(labels) else { return BTreeSet::new() };
         let dependents = self.topology.dependents(&node).filter(|dependent| {
-            let effect = self.services.get(dependent).map(|effect| effect.mildest);
+            let effect = self.services.get(*dependent).map(|effect| effect.mildest);
             effect.is_some_and(|effect| severity(labels) >= severity(effect))
         });
         dependents.map(|(_, name)| name.as_str()).collect()
