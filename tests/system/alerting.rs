@@ -180,13 +180,13 @@ async fn every_mistake_of_an_alert_is_named() {
     let alerts =
         json!([{ "labels": {}, "startsAt": "yesterday" }, { "labels": { "alertname": "x" } }]);
     let answer = ask(&mesh, "POST", "/v1/alerts", Some(alerts)).await;
-    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert_eq!(answer.status, 422, "{}", answer.text());
     for place in ["/0/labels", "/0/startsAt"] {
         assert!(answer.text().contains(place), "{}", answer.text());
     }
     let silence = json!({ "matchers": ["nonsense"], "comment": "", "seconds": 0 });
     let answer = ask(&mesh, "POST", "/v1/alerts/silences", Some(silence)).await;
-    assert_eq!(answer.status, 400);
+    assert_eq!(answer.status, 422);
     for place in ["/matchers/0", "/comment", "/ends_at"] {
         assert!(answer.text().contains(place), "{}", answer.text());
     }

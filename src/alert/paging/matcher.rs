@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::model::Labels;
 
@@ -71,11 +71,14 @@ impl FromStr for Matcher {
         let regex = match operator {
             Operator::Is | Operator::IsNot => None,
             Operator::Matches | Operator::MatchesNot => {
-                let whole = regex::RegexBuilder::new(&format!("^(?:{value})$"))
-                    .size_limit(MAX_REGEX_BYTES)
-                    .build();
                 let refused =
                     |error: regex::Error| MatcherError::Regex(value.clone(), error.to_string());
+                let build = |expression: &str| {
+                    RegexBuilder::new(expression).size_limit(MAX_REGEX_BYTES).build()
+                };
+                // By itself first: `a)|(?:b` would get out of what is put around it.
+                build(&value).map_err(refused)?;
+                let whole = build(&format!("^(?:{value})$"));
                 Some(whole.map_err(refused)?)
             }
         };
@@ -154,7 +157,7 @@ mod tests {
             assert!(matches!(text.parse::<Matcher>(), Err(MatcherError::Form(_))), "{text}");
         }
         let huge = format!("a=~{}", "(x{1000}){1000}");
-        for text in ["a=~(", huge.as_str()] {
+        for text in ["a=~(", "a=~x)|(?:y", huge.as_str()] {
             assert!(matches!(text.parse::<Matcher>(), Err(MatcherError::Regex(..))), "{text}");
         }
     }
