@@ -89,6 +89,7 @@ impl Metrics {
         let process = ProcessCollector::for_self();
         registry.register(Box::new(process)).expect("each family is registered once");
         let families = Arc::new(Families::new(&registry));
+        families.last_reload_successful.set(1); // nothing was refused yet
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
         let alerts = AlertMetrics::new(&registry);
@@ -363,6 +364,7 @@ mod tests {
     #[test]
     fn a_refused_reload_is_visible() {
         let metrics = Metrics::new();
+        assert!(metrics.render().contains("proconsul_config_last_reload_successful 1"));
         metrics.reload_succeeded(1.5);
         metrics.reload_refused();
         let text = metrics.render();
