@@ -1,7 +1,7 @@
 //! A file that is begun anew when it grows too large, with its former selves kept beside it.
 //!
-//! Own code: the crates that rotate by size do not notice a file that somebody else moved away, or a
-//! directory that comes back. `access.log` becomes `access.log.1`, that `access.log.2`, and so on; the
+//! It notices a file that somebody else moved away, and a directory that comes back: logrotate may see to the
+//! same file. `access.log` becomes `access.log.1`, that `access.log.2`, and so on; the
 //! oldest is removed.
 
 use std::fs::{self, File, OpenOptions};
