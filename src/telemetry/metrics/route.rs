@@ -24,7 +24,7 @@ impl StatusClass {
 
 /// What may go wrong with a request: what the proxy answers itself, by the words of the access log, and
 /// what the upstream and the client do.
-const ERRORS: [&str; 14] = [
+const ERRORS: [&str; 15] = [
     "malformed_request",
     "uri_too_long",
     "headers_too_large",
@@ -39,7 +39,11 @@ const ERRORS: [&str; 14] = [
     "internal_error",
     "upstream_5xx",
     "client_gone",
+    OTHER,
 ];
+
+/// A word that is not in the list: a request is not the place to find that out.
+const OTHER: &str = "other";
 
 /// Counts one route's requests. Series for a status class appear with its first request.
 pub struct RouteMetrics {
@@ -110,7 +114,7 @@ impl RouteMetrics {
     /// Counts a request that went wrong, by the proxy's own word for it.
     pub fn erred(&self, kind: &'static str) {
         let place = ERRORS.iter().position(|known| *known == kind);
-        let place = place.expect("the proxy's words are all in the list");
+        let place = place.unwrap_or(ERRORS.len() - 1);
         let labels = [self.service.as_str(), self.route.as_str()];
         self.errors.inc(place, &self.families.traffic.errors, labels);
     }
