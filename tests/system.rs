@@ -28,6 +28,8 @@ mod hostile_files;
 mod hostile_plugins;
 #[path = "system/lifecycle.rs"]
 mod lifecycle;
+#[path = "system/otlp.rs"]
+mod otlp;
 #[path = "system/picking.rs"]
 mod picking;
 #[path = "system/protocols.rs"]
@@ -40,3 +42,5 @@ mod routing;
 mod seeing;
 #[path = "system/streaming.rs"]
 mod streaming;
+#[path = "system/tracing.rs"]
+mod tracing;

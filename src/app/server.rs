@@ -19,9 +19,10 @@ use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
-use super::drain;
+use super::drain::{self, Ending};
 use super::huge_pages;
 use super::open_files;
+use super::otlp::Exporting;
 use super::picker::LivePicker;
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
@@ -38,6 +39,7 @@ use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
+use crate::telemetry::otlp::TraceSwitch;
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
@@ -101,6 +103,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
         access_log: ArcSwapOption::empty(),
+        tracing: TraceSwitch::default(),
     });
     let hosts = plugin_hosts(&config, &metrics)?;
     let registry = registry::start(&config, options.upgrade, &metrics)?;
@@ -109,6 +112,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
     let picker = Arc::<LivePicker>::default();
+    let exporting = Exporting::default();
     let surroundings = Surroundings {
         hosts,
         metrics: metrics.clone(),
@@ -117,6 +121,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         traffic,
         plan: tell_plan,
         picker: picker.clone(),
+        exporting: exporting.clone(),
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -152,7 +157,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         api::start(address, admin, options.upgrade)?;
     }
     let phases = server.watch_execution_phase();
-    drain::start(phases, tell_phase, metrics, registry, config.server.drain_timeout)
+    let ending = Ending { metrics, registry, exporting };
+    drain::start(phases, tell_phase, ending, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
     match options.upgrade {
         true => upgrade::ask_to_hand_over(&config.server),

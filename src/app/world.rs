@@ -13,6 +13,7 @@ use super::access_log::{self, Change};
 use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
+use super::otlp::{self, Exporting};
 use super::picker::LivePicker;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
@@ -47,6 +48,7 @@ pub(super) struct World {
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
     picker: Arc<LivePicker>,
+    exporting: Exporting,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -69,6 +71,8 @@ pub(super) struct Surroundings {
     pub plan: watch::Sender<Arc<Plan>>,
     /// Who picks for clients that come to the registry.
     pub picker: Arc<LivePicker>,
+    /// What is told to a collector.
+    pub exporting: Exporting,
 }
 
 /// What of a listener may change while it listens.
@@ -84,8 +88,16 @@ impl World {
         config: Config,
         surroundings: Surroundings,
     ) -> Result<Self, Vec<BuildError>> {
-        let Surroundings { hosts: plugin_hosts, metrics, shared, registry, traffic, plan, picker } =
-            surroundings;
+        let Surroundings {
+            hosts: plugin_hosts,
+            metrics,
+            shared,
+            registry,
+            traffic,
+            plan,
+            picker,
+            exporting,
+        } = surroundings;
         let PluginHosts { host, check_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
@@ -105,6 +117,7 @@ impl World {
         };
         let mut built = builder.build(config.clone())?;
         built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
+        built.otlp = otlp::open(config.otlp.as_ref(), None, &metrics).map_err(|e| vec![e])?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
             let certificates = built
@@ -130,6 +143,7 @@ impl World {
             traffic,
             plan,
             picker,
+            exporting,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -167,9 +181,12 @@ impl World {
         };
         let (log_stays, metrics) =
             (config.access_log == self.config.access_log, self.metrics.clone());
+        let former = self.config.clone();
         move || {
             let config = Arc::new(config);
             let mut built = builder.build(config.clone())?;
+            let otlp = otlp::open(config.otlp.as_ref(), former.otlp.as_ref(), &metrics);
+            built.otlp = otlp.map_err(|error| vec![error])?;
             if !log_stays {
                 // Last: a refused configuration leaves no file.
                 let opened = access_log::open(&config.access_log, &metrics);
@@ -187,6 +204,7 @@ impl World {
             table,
             certificates,
             access_log,
+            otlp,
             to_tell,
             plan,
             checkers,
@@ -197,6 +215,9 @@ impl World {
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);
+        }
+        if let otlp::Change::Becomes(otlp) = otlp {
+            self.exporting.change(otlp, &self.shared);
         }
         for (balancer, set) in to_tell {
             balancer.set_endpoints(set);

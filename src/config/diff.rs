@@ -71,6 +71,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         admin,
         log,
         access_log,
+        otlp,
         plugins,
         registry,
         health,
@@ -94,6 +95,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     let at_once = [
         ("log.level changed", log.level != new.log.level),
         ("access_log changed", access_log != &new.access_log),
+        ("otlp changed", otlp != &new.otlp),
         ("admin.auth changed", admin.auth != new.admin.auth),
         ("admin.limits changed", admin.limits != new.admin.limits),
         ("plugins changed: limits", plugins.limits != new.plugins.limits),

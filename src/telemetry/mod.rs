@@ -6,5 +6,6 @@ pub mod access_log;
 pub mod clock;
 pub mod log;
 pub mod metrics;
+pub mod otlp;
 
 pub use metrics::Metrics;

@@ -12,6 +12,7 @@ mod health;
 mod json;
 mod listener;
 mod log;
+mod otlp;
 mod plugins;
 mod registry;
 mod route;
@@ -35,6 +36,7 @@ pub use health::{Health, HealthStatus, ServiceHealth};
 pub use json::json_schema;
 pub use listener::{CertificateFiles, Listener, ListenerTls};
 pub use log::{Log, LogFormat};
+pub use otlp::{Otlp, OtlpProtocol, OtlpTls, OtlpTraces};
 pub use plugins::Plugins;
 pub use registry::{Registry, RegistryStore};
 pub use route::{HeaderMatch, Redirect, Rewrite, Route, RouteTimeouts, Scheme};
@@ -61,6 +63,8 @@ pub struct File {
     pub log: Log,
     /// One JSON line for each request.
     pub access_log: AccessLog,
+    /// Traces for an OpenTelemetry collector. Default: none.
+    pub otlp: Option<Otlp>,
     /// Limits of every plugin, and the cache of compiled ones.
     pub plugins: Plugins,
     /// The registry of services and their instances.

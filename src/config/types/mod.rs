@@ -7,6 +7,7 @@ mod admin;
 mod headers;
 mod listener;
 mod log;
+mod otlp;
 mod plugins;
 mod registry;
 mod route;
@@ -24,6 +25,7 @@ pub use admin::*;
 pub use headers::*;
 pub use listener::*;
 pub use log::*;
+pub use otlp::*;
 pub use plugins::*;
 pub use registry::*;
 pub use route::*;
@@ -36,6 +38,8 @@ pub struct Config {
     pub admin: Admin,
     pub log: Log,
     pub access_log: AccessLog,
+    /// `None` exports nothing.
+    pub otlp: Option<Otlp>,
     pub plugins: Plugins,
     pub registry: Registry,
     pub health: Health,

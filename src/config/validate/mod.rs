@@ -12,6 +12,7 @@ mod health_check;
 mod listener;
 mod matcher;
 mod network;
+mod otlp;
 mod plugins;
 mod process;
 mod registry;
@@ -79,6 +80,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         admin,
         log,
         access_log,
+        otlp,
         plugins,
         registry,
         health,
@@ -93,6 +95,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let admin = admin::admin(admin, &at("admin"), check);
     let log = process::log(log, &at("log"), check);
     let access_log = process::access_log(access_log, &at("access_log"), check);
+    let otlp = otlp.map(|otlp| otlp::otlp(otlp, &at("otlp"), check));
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
     let admin_address = admin.as_ref().and_then(|admin| admin.address);
     let listeners = listener::listeners(listeners, admin_address, &at("listeners"), check);
@@ -109,6 +112,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         admin: admin?,
         log: log?,
         access_log: access_log?,
+        otlp: otlp.flatten(),
         plugins,
         registry: registry?,
         health,

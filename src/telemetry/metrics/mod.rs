@@ -5,6 +5,7 @@
 
 mod checker;
 mod door;
+mod export;
 mod families;
 mod health;
 mod plugin;
@@ -19,6 +20,8 @@ use prometheus::{Encoder, Registry, TextEncoder};
 
 pub use checker::CheckerMetrics;
 pub use door::DoorMetrics;
+use export::ExportFamilies;
+pub use export::ExportMetrics;
 use families::Families;
 pub use health::HealthMetrics;
 pub use plugin::PluginMetrics;
@@ -34,6 +37,7 @@ pub struct Metrics {
     families: Arc<Families>,
     service_registry: RegistryMetrics,
     health: HealthMetrics,
+    export: ExportFamilies,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
@@ -53,8 +57,19 @@ impl Metrics {
         let families = Arc::new(Families::new(&registry));
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
+        let export = ExportFamilies::new(&registry);
         let (routes, plugins, services, checkers) = Default::default();
-        Self { registry, families, service_registry, health, routes, plugins, services, checkers }
+        Self {
+            registry,
+            families,
+            service_registry,
+            health,
+            export,
+            routes,
+            plugins,
+            services,
+            checkers,
+        }
     }
 
     /// The handles of the registry of services.
@@ -65,6 +80,11 @@ impl Metrics {
     /// The handles of the health loop.
     pub fn health(&self) -> HealthMetrics {
         self.health.clone()
+    }
+
+    /// The handles of what is exported of a signal.
+    pub fn export(&self, signal: &str) -> ExportMetrics {
+        self.export.signal(signal)
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
@@ -129,6 +149,11 @@ impl Metrics {
         let families = prometheus::core::Collector::collect(&self.families.in_flight);
         let metrics = families.iter().flat_map(|family| family.get_metric());
         metrics.map(|metric| metric.get_gauge().get_value() as i64).sum()
+    }
+
+    /// Everything as it is now.
+    pub fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
+        self.registry.gather()
     }
 
     /// Everything in Prometheus's text format.
