@@ -1,6 +1,7 @@
 //! Proconsul: a governance proxy whose decisions are sandboxed WebAssembly components.
 
 pub mod admin;
+pub mod alert;
 pub mod app;
 pub mod balance;
 pub mod cli;

@@ -10,6 +10,12 @@ mod abuse;
 mod admin_api;
 #[path = "system/admin_commands.rs"]
 mod admin_commands;
+#[path = "system/alert_rules.rs"]
+mod alert_rules;
+#[path = "system/alerting.rs"]
+mod alerting;
+#[path = "system/backups.rs"]
+mod backups;
 #[path = "system/building.rs"]
 mod building;
 #[path = "system/clients.rs"]
@@ -28,6 +34,8 @@ mod hostile_files;
 mod hostile_plugins;
 #[path = "system/lifecycle.rs"]
 mod lifecycle;
+#[path = "system/metrics.rs"]
+mod metrics;
 #[path = "system/otlp.rs"]
 mod otlp;
 #[path = "system/picking.rs"]

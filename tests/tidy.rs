@@ -14,7 +14,7 @@ use regex::Regex;
 const ROWS: [&[&str]; 11] = [
     &["model"],
     &["telemetry"],
-    &["balance", "resilience", "rollout", "health::state", "alert::rules"],
+    &["balance", "resilience", "rollout", "health::state", "alert::rules", "alert::paging"],
     &["config"],
     &["store"],
     &["registry"],

@@ -26,7 +26,7 @@ pub use status::{
     EndpointStatus, NameStatus, PluginCounters, PluginStatus, ReloadReport, ReloadResult,
     RouteStatus, ServiceStatus, Status, StrategyStatus,
 };
-pub use v1::{Checks, NativePicker, PickError, Picker, service_state};
+pub use v1::{Checks, NATIVE, NativePicker, PickError, Picker, service_state};
 
 #[cfg(test)]
 mod tests;

@@ -16,18 +16,24 @@ use super::inquiry::Inquiry;
 use super::problem::Problem;
 use super::status::{ReloadReport, ReloadResult};
 use super::v1::{self, Api, Checks, Handles, Picker};
+use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::Phase;
 use crate::registry::Registry;
 use crate::telemetry::Metrics;
+use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Admin {
     pub metrics: Metrics,
+    /// What the metrics were.
+    pub ring: Arc<Ring>,
     /// Whom to ask how things stand.
     pub inquiry: Inquiry,
+    /// Whom to ask about alerts.
+    pub desk: Desk,
     pub reload: mpsc::Sender<ReloadRequest>,
     pub phase: watch::Receiver<Phase>,
     pub registry: Registry,
@@ -48,7 +54,9 @@ impl Admin {
     fn api(self) -> Api {
         let Self {
             metrics: _,
+            ring,
             inquiry,
+            desk,
             reload: _,
             phase: _,
             registry,
@@ -63,11 +71,13 @@ impl Admin {
         let (rate, states) = Default::default();
         Api::new(Handles {
             registry,
+            ring,
             auth,
             limits,
             picker,
             checks,
             inquiry,
+            desk,
             deliveries,
             backup_directory,
             rate,

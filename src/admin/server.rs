@@ -82,6 +82,7 @@ pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<
     let mut phase = admin.phase.clone();
     let (tell_end, end) = watch::channel(());
     let limits = admin.limits.clone();
+    let cut = admin.metrics.service_registry().watchers_cut;
     let connections = Arc::new(Semaphore::new(limits.load().max_watchers + MAX_OTHER_CONNECTIONS));
     let router = router(admin);
     loop {
@@ -99,8 +100,11 @@ pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<
             }
         };
         let Ok(permit) = connections.clone().try_acquire_owned() else { continue };
+        // Small answers are to leave at once. Failing that they are late, no more.
+        let _ = stream.set_nodelay(true);
         let patience = limits.load().watcher_timeout;
-        let connection = connection(stream, address, patience, router.clone(), end.clone());
+        let stream = Impatient::new(stream, patience, cut.clone());
+        let connection = connection(stream, address, router.clone(), end.clone());
         tokio::spawn(async move {
             connection.await;
             drop(permit);
@@ -114,14 +118,11 @@ pub async fn serve(listener: std::net::TcpListener, admin: Admin) -> io::Result<
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Impatient<TcpStream>,
     address: SocketAddr,
-    patience: Duration,
     router: Router,
     mut end: watch::Receiver<()>,
 ) {
-    // Small answers are to leave at once. Failing that they are late, no more.
-    let _ = stream.set_nodelay(true);
     let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(ConnectInfo(address));
         request
@@ -138,7 +139,7 @@ async fn connection(
         .max_concurrent_streams(MAX_STREAMS)
         .keep_alive_interval(H2_PING_EVERY)
         .keep_alive_timeout(H2_PING_EVERY);
-    let io = TokioIo::new(Impatient::new(stream, patience));
+    let io = TokioIo::new(stream);
     let served = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(served);
     tokio::select! {

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -17,11 +18,13 @@ pub(super) struct Impatient<S> {
     patience: Duration,
     /// Runs while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Counts its being cut off, once.
+    cut: Option<IntCounter>,
 }
 
 impl<S> Impatient<S> {
-    pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: None }
+    pub fn new(stream: S, patience: Duration, cut: IntCounter) -> Self {
+        Self { stream, patience, deadline: None, cut: Some(cut) }
     }
 
     fn judge<T>(
@@ -37,7 +40,12 @@ impl<S> Impatient<S> {
         let deadline =
             self.deadline.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
         match deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(()) => {
+                if let Some(cut) = self.cut.take() {
+                    cut.inc();
+                }
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -93,14 +101,21 @@ mod tests {
 
     use super::*;
 
+    fn counter() -> IntCounter {
+        IntCounter::new("cut", "cut").unwrap()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_cut_off() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Impatient::new(ours, Duration::from_secs(10));
+        let cut = counter();
+        let mut ours = Impatient::new(ours, Duration::from_secs(10), cut.clone());
         let begun = Instant::now();
         let error = ours.write_all(&[0; 9]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!((10..11).contains(&begun.elapsed().as_secs()));
+        assert!(ours.write_all(&[0; 9]).await.is_err());
+        assert_eq!(cut.get(), 1, "once");
         drop(ours);
         assert_eq!(theirs.read_to_end(&mut Vec::new()).await.unwrap(), 8);
     }
@@ -108,7 +123,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_a_little_now_and_then_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Impatient::new(ours, Duration::from_secs(10));
+        let cut = counter();
+        let mut ours = Impatient::new(ours, Duration::from_secs(10), cut.clone());
         let read = async {
             for _ in 0..4 {
                 tokio::time::sleep(Duration::from_secs(9)).await;
@@ -117,5 +133,6 @@ mod tests {
         };
         let (written, ()) = tokio::join!(ours.write_all(&[0; 32]), read);
         written.unwrap();
+        assert_eq!(cut.get(), 0);
     }
 }

@@ -12,6 +12,7 @@ use super::BuildError;
 use super::server::{RunError, spawn, system};
 use crate::admin::{self, Admin, AuthState, Checks};
 use crate::config::{AdminLimits, Config, Registry, RegistryStore};
+use crate::telemetry::metrics::measure_lag;
 use crate::webhook::{Board, Dispatcher, Reach};
 
 /// How long a new process waits for the old one to let go of the admin address and the store.
@@ -74,6 +75,7 @@ pub(super) fn start(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<
         .enable_all()
         .build()
         .map_err(system("admin runtime"))?;
+    let lag = admin.metrics.lag("admin");
     let (registry, deliveries) = (admin.registry.clone(), admin.deliveries.clone());
     let dispatcher = Dispatcher::new(registry, deliveries, Arc::new(admin::service_state))
         .map_err(|error| system("webhooks")(io::Error::other(error)))?;
@@ -83,6 +85,7 @@ pub(super) fn start(address: SocketAddr, admin: Admin, upgrade: bool) -> Result<
     };
     spawn("admin", move || {
         runtime.spawn(dispatcher.run());
+        runtime.spawn(measure_lag(lag));
         runtime.block_on(async move {
             let listener = match bound {
                 Some(listener) => listener,

@@ -15,7 +15,10 @@ use crate::balance::{EndpointSet, Member, Spread};
 use crate::config::{self, Config, Listener, Places, PluginSource, Problem, RouteAction, Strategy};
 use crate::health::state::PassiveSettings;
 use crate::health::{Plan, TrafficInbox};
-use crate::model::{CheckKind, CheckName, EndpointId, ListenerName, ServiceName, StrategyName};
+use crate::model::{
+    ChannelName, CheckKind, CheckName, EndpointId, ListenerName, ServiceName, StrategyName,
+};
+use crate::plugin::alert_channel::{AlertChannel, AlertChannelHost};
 use crate::plugin::balancer::{Balancer, BalancerHost, Checked};
 use crate::plugin::health_check::{HealthCheckHost, HealthChecker, SystemResolver};
 use crate::plugin::{AsyncEngine, EngineError, HotEngine, Library, Node, Refusal, Seeds};
@@ -40,6 +43,8 @@ pub enum BuildError {
     },
     #[error("checks.{check}: plugin {refusal}")]
     Check { check: CheckName, refusal: Box<Refusal> },
+    #[error("alerts.channels.{channel}: plugin {refusal}")]
+    Channel { channel: ChannelName, refusal: Box<Refusal> },
     #[error("services.{service}.tls: {error}")]
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
@@ -78,6 +83,14 @@ impl BuildError {
                 };
                 places.problem(&["checks", check.as_str(), key], &format!("plugin {refusal}"))
             }
+            BuildError::Channel { channel, refusal } => {
+                let key = match **refusal {
+                    Refusal::Declined { .. } => "config",
+                    _ => "plugin",
+                };
+                let keys = ["alerts", "channels", channel.as_str(), key];
+                places.problem(&keys, &format!("plugin {refusal}"))
+            }
             BuildError::Peer { service, error } => {
                 places.problem(&["services", service.as_str(), "tls"], &error.to_string())
             }
@@ -106,6 +119,8 @@ pub(super) struct Built {
     /// What is to be checked, and the components that do it.
     pub plan: Plan,
     pub checkers: Checkers,
+    /// The components of alert channels.
+    pub channels: Channels,
     /// What it was built with.
     pub names: Names,
 }
@@ -116,12 +131,18 @@ pub(super) type Serving = BTreeMap<ServiceName, Arc<Service>>;
 /// The components of checks, by the checks' names.
 pub(super) type Checkers = BTreeMap<CheckName, Arc<HealthChecker>>;
 
+/// The components of alert channels, by the channels' names.
+pub(super) type Channels = BTreeMap<ChannelName, Arc<AlertChannel>>;
+
 /// Everything that building takes, and nothing of what goes on beside it.
 pub(super) struct Builder {
     pub host: Arc<BalancerHost>,
     pub check_host: Arc<HealthCheckHost>,
     /// Those that are in use now.
     pub checkers: Checkers,
+    pub channel_host: Arc<AlertChannelHost>,
+    /// Likewise.
+    pub channels: Channels,
     pub metrics: Metrics,
     pub names: Names,
     pub registry: Arc<Snapshot>,
@@ -160,6 +181,7 @@ impl Builder {
             }
         }
         let checkers = self.checkers(&config, &mut errors);
+        let channels = self.channels(&config, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -177,6 +199,7 @@ impl Builder {
             to_tell,
             plan,
             checkers,
+            channels,
             names,
         })
     }
@@ -196,6 +219,22 @@ impl Builder {
             }
         }
         checkers
+    }
+
+    /// The components of alert channels. What did not change is the same object.
+    fn channels(&self, config: &Config, errors: &mut Vec<BuildError>) -> Channels {
+        let mut channels = Channels::new();
+        for (name, settings) in &config.alerts.channels {
+            let (limits, former) = (&config.plugins.limits, self.channels.get(name));
+            match self.channel_host.load(settings, limits, former) {
+                Ok(channel) => _ = channels.insert(name.clone(), channel),
+                Err(refusal) => {
+                    let (channel, refusal) = (name.clone(), Box::new(refusal));
+                    errors.push(BuildError::Channel { channel, refusal });
+                }
+            }
+        }
+        channels
     }
 
     fn table(&self, config: &Config, services: &Serving) -> RouteTable {
@@ -232,7 +271,8 @@ impl Builder {
         let former = self.serving.get(&service.name);
         let former_set = former.map(|former| former.upstreams().set.clone());
         let known = |id: &EndpointId| former_set.as_ref()?.state(id);
-        let ground = Ground { names: &self.names, registry: &self.registry };
+        let ground =
+            Ground { names: &self.names, registry: &self.registry, metrics: &self.metrics };
         // A copy: what is built aside must not show.
         let mut rotation = self.rotations.get(&service.name).cloned().unwrap_or_default();
         let candidates = candidates(service, &ground, &known);
@@ -337,12 +377,14 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     let unknown = names.unknown(&super::names::hosts(&config, &Snapshot::default()));
     names.learn(super::names::look_up(unknown).await, Instant::now());
     let traffic = TrafficInbox::unheard();
-    let (registry, serving, rotations, checkers) = Default::default();
-    let PluginHosts { host, check_host } = hosts;
+    let (registry, serving, rotations, checkers, channels) = Default::default();
+    let PluginHosts { host, check_host, channel_host } = hosts;
     let builder = Builder {
         host,
         check_host,
         checkers,
+        channel_host,
+        channels,
         metrics,
         names,
         registry,
@@ -357,6 +399,7 @@ pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
 pub(super) struct PluginHosts {
     pub host: Arc<BalancerHost>,
     pub check_host: Arc<HealthCheckHost>,
+    pub channel_host: Arc<AlertChannelHost>,
 }
 
 impl PluginHosts {
@@ -370,10 +413,16 @@ impl PluginHosts {
         let seeds = Seeds::from_entropy();
         let hot = Library::new(HotEngine::new()?, cache);
         let host = BalancerHost::new(hot, threads, seeds, metrics.clone())?;
-        let patient = Library::new(AsyncEngine::new()?, cache);
+        let patient = Arc::new(Library::new(AsyncEngine::new()?, cache));
         let resolver = Arc::new(SystemResolver::default());
         let seeds = Seeds::from_entropy();
-        let check_host = HealthCheckHost::new(patient, seeds, metrics.clone(), resolver)?;
-        Ok(Self { host, check_host })
+        let check_host = HealthCheckHost::new(
+            patient.clone(),
+            seeds.clone(),
+            metrics.clone(),
+            resolver.clone(),
+        )?;
+        let channel_host = AlertChannelHost::new(patient, seeds, metrics.clone(), resolver)?;
+        Ok(Self { host, check_host, channel_host })
     }
 }

@@ -17,6 +17,7 @@ use super::status::status;
 use super::world::World;
 use crate::admin::{Status, StatusRequest};
 use crate::registry::Follower;
+use crate::telemetry::metrics::measure_lag;
 
 /// Rounds of name lookups that may wait to be taken in.
 const MAX_WAITING_ANSWERS: usize = 16;
@@ -45,7 +46,9 @@ impl Control {
         inquiries: mpsc::Receiver<StatusRequest>,
         changes: Changes,
     ) -> io::Result<()> {
+        let lag = self.world.borrow().metrics.lag("control");
         tokio::select! {
+            () = measure_lag(lag) => Ok(()),
             () = keep_up(&self, registry, inquiries) => Ok(()),
             ended = changes.run(&self) => ended,
         }

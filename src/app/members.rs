@@ -11,15 +11,33 @@ use crate::balance::EndpointState;
 use crate::config::{self, Config, Registered};
 use crate::model::{
     Deprecation, Duty, Endpoint, EndpointId, HealthStatus, InstanceId, InstanceKey, InstanceRecord,
-    Origin, ServiceKey,
+    Namespace, Origin, ServiceKey,
 };
 use crate::proxy::{Background, Notice};
 use crate::registry::{Instance, ServiceView, Snapshot};
+use crate::telemetry::Metrics;
 
 /// What endpoints are made of, at one moment.
 pub(super) struct Ground<'a> {
     pub names: &'a Names,
     pub registry: &'a Snapshot,
+    pub metrics: &'a Metrics,
+}
+
+impl Ground<'_> {
+    /// A candidate is counted from its first listing on, under the name that the registry has for it.
+    fn count(&self, candidate: &Candidate) {
+        let InstanceKey { service, id } = &candidate.background.subject;
+        let metrics = candidate.state.metrics_or(|| {
+            let service = match service.namespace == Namespace::default_one() {
+                true => service.name.to_string(),
+                false => service.to_string(),
+            };
+            self.metrics.instance(&service, id.as_str())
+        });
+        let well = candidate.status != HealthStatus::Critical;
+        metrics.set_up(well && candidate.duty == Duty::Active);
+    }
 }
 
 /// One that may be an endpoint.
@@ -115,6 +133,7 @@ pub(super) fn candidates(
             found.extend(registered_candidates(service, view, instance, ground.names, known));
         }
     }
+    found.iter().for_each(|candidate| ground.count(candidate));
     found
 }
 

@@ -5,9 +5,10 @@
 //! configuration asks for, aside ([`access_log`] opens its log, [`otlp`] starts its export); [`world`] is what is in effect, and publishes; [`reloader`] goes
 //! from one to the next; [`watch`] notices that there is a next one; [`changes`] decides when to go
 //! there; [`control`] runs that beside the rest of what is to be done; [`api`] starts the admin
-//! listener; [`server`] starts pingora; [`drain`] ends it.
+//! listener, for which [`picker`] asks strategies; [`server`] starts pingora; [`drain`] ends it.
 
 mod access_log;
+mod alerts;
 mod api;
 mod build;
 mod changes;

@@ -52,7 +52,8 @@ impl Cause {
 pub fn load(path: &Path) -> Result<Loaded, config::Refused> {
     let strategies: Vec<&str> = builtin::names(Kind::Balancer).collect();
     let checks: Vec<&str> = builtin::names(Kind::HealthCheck).collect();
-    let built_in = BuiltIn { strategies: &strategies, checks: &checks };
+    let channels: Vec<&str> = builtin::names(Kind::AlertChannel).collect();
+    let built_in = BuiltIn { strategies: &strategies, checks: &checks, channels: &channels };
     config::load(path, &|name| std::env::var(name).ok(), built_in)
 }
 

@@ -33,6 +33,9 @@ pub(super) struct Turn {
     pub next: Option<Instant>,
     /// Whether it went from spreading over the well to spreading over all, or back.
     pub panic_changed: Option<bool>,
+    /// Of those on duty, how many are well.
+    pub well: usize,
+    pub on_duty: usize,
 }
 
 impl Rotation {
@@ -55,7 +58,8 @@ impl Rotation {
         let is_well = |c: &Candidate| c.status != HealthStatus::Critical;
         self.note_recoveries(&on_duty, health, now);
         let well = on_duty.iter().filter(|c| is_well(c)).count();
-        let panics = spread(well, on_duty.len(), health.panic_percent) == Spread::Panic;
+        let count = on_duty.len();
+        let panics = spread(well, count, health.panic_percent) == Spread::Panic;
         let panic_changed = (panics != self.panicking).then_some(panics);
         self.panicking = panics;
 
@@ -84,7 +88,8 @@ impl Rotation {
             backgrounds.insert(endpoint.id.clone(), background);
             members.push(Member { endpoint: Endpoint { weight, ..endpoint }, address, state });
         }
-        Turn { set: EndpointSet::new(members), backgrounds, next, panic_changed }
+        let set = EndpointSet::new(members);
+        Turn { set, backgrounds, next, panic_changed, well, on_duty: count }
     }
 
     fn note_recoveries(&mut self, on_duty: &[&Candidate], health: &Health, now: Instant) {

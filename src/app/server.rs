@@ -15,6 +15,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening;
 use tokio::sync::{mpsc, watch};
 
+use super::alerts::Alerting;
 use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
@@ -23,13 +24,13 @@ use super::drain::{self, Ending};
 use super::huge_pages;
 use super::open_files;
 use super::otlp::Exporting;
-use super::picker::LivePicker;
+use super::picker::{Live, LivePicker};
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
 use super::signals::Signals;
 use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
-use super::world::{ListenerHandle, Surroundings, World};
+use super::world::{ListenerHandle, Surroundings, World, ring_settings};
 use crate::admin::{Admin, Inquiry};
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
@@ -40,6 +41,7 @@ use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
 use crate::telemetry::otlp::TraceSwitch;
+use crate::telemetry::ring::{Ring, Sampler};
 use crate::telemetry::{Metrics, log};
 
 /// Reloads that may wait for their turn.
@@ -99,6 +101,10 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
+    metrics.limit_instances(config.metrics.max_instances);
+    let ring = Arc::<Ring>::default();
+    let sampler = Sampler::start(metrics.clone(), ring.clone(), ring_settings(&config))
+        .map_err(system("metrics thread"))?;
     let shared = Arc::new(Shared {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
@@ -111,17 +117,22 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
-    let picker = Arc::<LivePicker>::default();
     let exporting = Exporting::default();
+    let live = Arc::new(ArcSwap::from_pointee(Live::default()));
+    let picker = Arc::new(LivePicker::new(hosts.host.clone(), live.clone()));
+    let (alerting, _alert_threads) = Alerting::start(&config, &metrics, &registry)?;
+    let desk = alerting.desk();
     let surroundings = Surroundings {
         hosts,
+        live,
         metrics: metrics.clone(),
         shared: shared.clone(),
         registry: registry.clone(),
         traffic,
         plan: tell_plan,
-        picker: picker.clone(),
         exporting: exporting.clone(),
+        alerting,
+        sampler,
     };
     let started = World::new(config, surroundings);
     let world = control_runtime.block_on(started).map_err(|errors| {
@@ -143,7 +154,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(address) = config.admin.address {
         let admin = Admin {
             metrics: metrics.clone(),
+            ring,
             inquiry,
+            desk,
             reload,
             phase,
             registry: registry.clone(),

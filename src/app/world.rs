@@ -10,23 +10,27 @@ use tokio::sync::watch;
 
 use super::BuildError;
 use super::access_log::{self, Change};
-use super::build::{Builder, Built, Checkers, PluginHosts, Serving, report_loads};
+use super::alerts::Alerting;
+use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::otlp::{self, Exporting};
-use super::picker::LivePicker;
+use super::picker::Live;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{AccessLogTarget, Config, Listener};
+use crate::config::{self, AccessLogTarget, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
+use crate::plugin::Node;
+use crate::plugin::alert_channel::AlertChannelHost;
 use crate::plugin::balancer::BalancerHost;
 use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
-use crate::registry::{EventKind, Registry, Snapshot};
+use crate::registry::{Note, Registry, Snapshot};
 use crate::telemetry::metrics::ServiceMetrics;
+use crate::telemetry::ring::{RingSettings, Sampler};
 use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
@@ -45,10 +49,14 @@ pub(super) struct World {
     pub registry: Registry,
     check_host: Arc<HealthCheckHost>,
     checkers: Checkers,
+    channel_host: Arc<AlertChannelHost>,
+    channels: Channels,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
-    picker: Arc<LivePicker>,
     exporting: Exporting,
+    live: Arc<ArcSwap<Live>>,
+    alerting: Alerting,
+    sampler: Sampler,
     names: Names,
     serving: Serving,
     rotations: BTreeMap<ServiceName, Rotation>,
@@ -57,6 +65,12 @@ pub(super) struct World {
     /// Who takes the instances of a service of the registry.
     takers: BTreeMap<ServiceKey, Vec<ServiceName>>,
     endpoint_metrics: BTreeMap<ServiceName, Arc<ServiceMetrics>>,
+}
+
+/// How a configuration has samples taken.
+pub(super) fn ring_settings(config: &Config) -> RingSettings {
+    let config::Metrics { sample_interval: interval, retention, max_instances: _ } = config.metrics;
+    RingSettings { interval, retention }
 }
 
 /// What a world is made in.
@@ -69,10 +83,14 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
-    /// Who picks for clients that come to the registry.
-    pub picker: Arc<LivePicker>,
     /// What is told to a collector.
     pub exporting: Exporting,
+    /// Who picks for clients that do not come through the proxy reads this.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Who sees to alerts.
+    pub alerting: Alerting,
+    /// Who keeps what the metrics were.
+    pub sampler: Sampler,
 }
 
 /// What of a listener may change while it listens.
@@ -95,10 +113,12 @@ impl World {
             registry,
             traffic,
             plan,
-            picker,
             exporting,
+            live,
+            alerting,
+            sampler,
         } = surroundings;
-        let PluginHosts { host, check_host } = plugin_hosts;
+        let PluginHosts { host, check_host, channel_host } = plugin_hosts;
         registry.configure(configured_records(&config)).await;
         let snapshot = registry.snapshot();
         let mut names = Names::default();
@@ -108,6 +128,8 @@ impl World {
             host: host.clone(),
             check_host: check_host.clone(),
             checkers: Checkers::new(),
+            channel_host: channel_host.clone(),
+            channels: Channels::new(),
             metrics: metrics.clone(),
             names,
             registry: snapshot,
@@ -140,10 +162,14 @@ impl World {
             registry,
             check_host,
             checkers: Checkers::new(),
+            channel_host,
+            channels: Channels::new(),
             traffic,
             plan,
-            picker,
             exporting,
+            live,
+            alerting,
+            sampler,
             names: Names::default(),
             serving: Serving::new(),
             rotations: BTreeMap::new(),
@@ -172,6 +198,8 @@ impl World {
             host: self.host.clone(),
             check_host: self.check_host.clone(),
             checkers: self.checkers.clone(),
+            channel_host: self.channel_host.clone(),
+            channels: self.channels.clone(),
             metrics: self.metrics.clone(),
             names,
             registry: self.registry.snapshot(),
@@ -208,10 +236,13 @@ impl World {
             to_tell,
             plan,
             checkers,
+            channels,
             names,
         } = built;
         self.plan.send_replace(Arc::new(plan));
+        self.alerting.publish(&config, &channels);
         self.checkers = checkers;
+        self.channels = channels;
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);
@@ -245,6 +276,10 @@ impl World {
         if config.log.level != self.config.log.level {
             log::set_filter(&config.log.level);
         }
+        if config.metrics != self.config.metrics {
+            self.metrics.limit_instances(config.metrics.max_instances);
+            self.sampler.set(ring_settings(&config));
+        }
         self.names.adopt(names);
         self.config = config.clone();
         self.find_takers();
@@ -254,6 +289,24 @@ impl World {
             service.balancer.publish();
             report_loads(&service.upstreams().set);
         }
+        self.show_live();
+    }
+
+    /// Shows who serves which service of the registry: that of the same name, else the first.
+    fn show_live(&self) {
+        let of = |(key, takers): (&ServiceKey, &Vec<ServiceName>)| {
+            let taker = takers.iter().find(|taker| **taker == key.name).or(takers.first())?;
+            Some((key.clone(), self.serving.get(taker)?.clone()))
+        };
+        let node = Node {
+            zone: self.config.server.zone.clone(),
+            region: self.config.server.region.clone(),
+        };
+        self.live.store(Arc::new(Live {
+            strategies: self.config.strategies.clone(),
+            services: self.takers.iter().filter_map(of).collect(),
+            node: Arc::new(node),
+        }));
     }
 
     /// Opens the access log's file again: what was there may have been moved away.
@@ -324,11 +377,6 @@ impl World {
             }
         }
         let services = &self.config.services;
-        let serving = |name: &ServiceName| self.serving.get(name).cloned();
-        let takers = self.takers.iter();
-        let takers =
-            takers.map(|(key, names)| (key.clone(), names.iter().filter_map(serving).collect()));
-        self.picker.follow(takers.collect());
         self.rotations.retain(|name, _| services.contains_key(name));
         self.ramps.retain(|name, _| services.contains_key(name));
         self.endpoint_metrics.retain(|name, _| services.contains_key(name));
@@ -351,11 +399,11 @@ impl World {
         let known = |id: &EndpointId| {
             former.and_then(|former| former.set.state(id)).or_else(|| upstreams.set.state(id))
         };
-        let ground = Ground { names: &self.names, registry: snapshot };
+        let ground = Ground { names: &self.names, registry: snapshot, metrics: &self.metrics };
         let candidates = candidates(&service.config, &ground, &known);
         let rotation = self.rotations.entry(name.clone()).or_default();
         let turn = rotation.turn(candidates, &service.config.health, Instant::now());
-        let Turn { set, backgrounds, next, panic_changed } = turn;
+        let Turn { set, backgrounds, next, panic_changed, well, on_duty } = turn;
         match next {
             Some(next) => _ = self.ramps.insert(name.clone(), next),
             None => _ = self.ramps.remove(name),
@@ -365,21 +413,8 @@ impl World {
         let (service_name, endpoints) = (name.as_str(), set.members().len());
         metrics.endpoints.set(endpoints as i64);
         metrics.panicking.set(i64::from(rotation.is_panicking()));
-        match panic_changed {
-            Some(true) => {
-                tracing::warn!(service = service_name, endpoints, "too few are well, all are used");
-                let least = service.config.health.panic_percent;
-                let message = format!(
-                    "fewer than {least} % of its instances are well: requests go to all of them"
-                );
-                self.registry.remark(EventKind::Panic, sources(&service.config).0, message);
-            }
-            Some(false) => {
-                tracing::info!(service = service_name, "enough are well again");
-                let message = "enough instances are well again".to_owned();
-                self.registry.remark(EventKind::Panic, sources(&service.config).0, message);
-            }
-            None => {}
+        if let Some(panics) = panic_changed {
+            tell_panic(&self.registry, &service.config, panics, well, on_duty);
         }
         // What traffic took out by itself, faster than any check, was heard of meanwhile.
         set.members().iter().for_each(|member| member.state.set_eligible(true));
@@ -404,4 +439,29 @@ impl World {
     pub(super) fn serving(&self) -> &Serving {
         &self.serving
     }
+}
+
+/// Says, in the logs and among the registry's events, that requests go to all of a service's endpoints, or
+/// no longer.
+fn tell_panic(
+    registry: &Registry,
+    service: &config::Service,
+    panics: bool,
+    well: usize,
+    on_duty: usize,
+) {
+    let (name, percent) = (service.name.as_str(), service.health.panic_percent);
+    let count = format!("{well} of {on_duty} endpoints of `{name}` are well");
+    let message = match panics {
+        true => {
+            tracing::warn!(service = name, well, on_duty, "too few are well, all are used");
+            format!("{count}, less than {percent} %: requests go to all of them")
+        }
+        false => {
+            tracing::info!(service = name, well, on_duty, "enough are well again");
+            format!("{count}, enough again: requests go to those alone")
+        }
+    };
+    let (own, registered) = sources(service);
+    registry.note(Note::Panic { service: registered.unwrap_or(own), message });
 }

@@ -2,8 +2,10 @@
 //! change of weight forgets nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::PeakEwma;
+use crate::telemetry::metrics::InstanceMetrics;
 
 /// Counters and gauges of one endpoint, shared by every set and thread that knows it.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub struct EndpointState {
     reported_memory: AtomicU32,
     eligible: AtomicBool,
     failures: AtomicU32,
+    metrics: OnceLock<Arc<InstanceMetrics>>,
 }
 
 /// What an endpoint that never reported has, as `f32`.
@@ -28,6 +31,7 @@ impl Default for EndpointState {
             reported_memory: AtomicU32::new(NEVER.to_bits()),
             eligible: AtomicBool::new(true),
             failures: AtomicU32::new(0),
+            metrics: OnceLock::new(),
         }
     }
 }
@@ -41,11 +45,27 @@ impl EndpointState {
     /// Counts a request in. Each call must be followed by one of [`EndpointState::leave`].
     pub fn enter(&self) {
         self.active.fetch_add(1, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics() {
+            metrics.in_flight.inc();
+        }
     }
 
     /// Counts a request out.
     pub fn leave(&self) {
         self.active.fetch_sub(1, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics() {
+            metrics.in_flight.dec();
+        }
+    }
+
+    /// Where its requests are counted; nowhere before anything lists it.
+    pub fn metrics(&self) -> Option<&InstanceMetrics> {
+        self.metrics.get().map(|metrics| &**metrics)
+    }
+
+    /// The same, made before the first request if they are not there yet.
+    pub fn metrics_or(&self, make: impl FnOnce() -> Arc<InstanceMetrics>) -> &InstanceMetrics {
+        self.metrics.get_or_init(make)
     }
 
     /// Response time, as a peak-sensitive moving average.

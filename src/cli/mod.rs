@@ -82,10 +82,17 @@ enum Command {
     },
     /// Ask how well services are
     Health(remote::Health),
+    /// See how services did over the last minutes
+    Metrics(remote::Metrics),
     /// See what happened
     Events(remote::Events),
     /// See who changed what
     Audit(remote::Audit),
+    /// See alerts, silence them, try channels
+    Alert {
+        #[command(subcommand)]
+        command: remote::Alert,
+    },
     /// Operate on groups of services
     Group {
         #[command(subcommand)]
@@ -124,8 +131,10 @@ pub fn main() -> ExitCode {
         Command::Service { command } => remote::service(command),
         Command::Instance { command } => remote::instance(command),
         Command::Health(arguments) => remote::health(arguments),
+        Command::Metrics(arguments) => remote::metrics(arguments),
         Command::Events(arguments) => remote::events(arguments),
         Command::Audit(arguments) => remote::audit(arguments),
+        Command::Alert { command } => remote::alert(command),
         Command::Group { command } => remote::group(command),
         Command::Registry { command } => remote::store(command),
         Command::Token { command } => remote::token(command),

@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::types::{Config, Listener, Registry, RegistryStore, Route, Server, Service};
-use crate::model::{Endpoint, ListenerName, RouteName, ServiceName, StrategyName};
+use super::types::{
+    Config, ConfiguredRule, Listener, Registry, RegistryStore, Route, Server, Service,
+};
+use crate::model::{Endpoint, ListenerName, RouteName, RuleName, ServiceName, StrategyName};
 
 /// The difference between two configurations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,10 +74,12 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         log,
         access_log,
         otlp,
+        metrics,
         plugins,
         registry,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,
@@ -96,11 +100,13 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ("log.level changed", log.level != new.log.level),
         ("access_log changed", access_log != &new.access_log),
         ("otlp changed", otlp != &new.otlp),
+        ("metrics changed", metrics != &new.metrics),
         ("admin.auth changed", admin.auth != new.admin.auth),
         ("admin.limits changed", admin.limits != new.admin.limits),
         ("plugins changed: limits", plugins.limits != new.plugins.limits),
         ("registry changed: limits", limits(registry) != limits(&new.registry)),
         ("health changed", health != &new.health),
+        ("alerts changed", alerts.evaluation_interval != new.alerts.evaluation_interval),
     ];
     diff.takes_effect.extend(changed(at_once).map(str::to_owned));
     listener_changes(listeners, &new.listeners, &mut diff);
@@ -115,7 +121,12 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         ];
         changed(parts).map(str::to_owned).collect()
     });
+    compare("alert channel", &alerts.channels, &new.alerts.channels, lines, |_, _| Vec::new());
     compare("check", checks, &new.checks, lines, |_, _| Vec::new());
+    let rules = |config: &Config| -> BTreeMap<RuleName, ConfiguredRule> {
+        config.alerts.rules.iter().map(|rule| (rule.rule.name.clone(), rule.clone())).collect()
+    };
+    compare("alert rule", &rules(old), &rules(new), lines, |_, _| vec!["its table".to_owned()]);
     diff.services =
         compare("service", services, &new.services, lines, |old, new| service_parts(old, new));
     let by_name = |routes: &[std::sync::Arc<Route>]| -> BTreeMap<RouteName, std::sync::Arc<Route>> {

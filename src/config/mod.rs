@@ -33,4 +33,4 @@ pub use problem::{MAX_PROBLEMS, Place, Problem, Problems};
 pub use schema::{Size, Time, json_schema};
 pub use source::{Loaded, MAX_FILE_BYTES, MAX_FRAGMENTS, Places, Refused, load};
 pub use types::*;
-pub use validate::{BuiltIn, service_pattern};
+pub use validate::{BuiltIn, allowed_peer, service_pattern};

@@ -32,8 +32,19 @@ const CHECKS: &[BuiltIn] =
 /// What a service uses that names no strategy.
 pub const DEFAULT: &str = "round-robin";
 
+const CHANNELS: &[BuiltIn] = components![
+    Kind::AlertChannel,
+    "dingtalk",
+    "email",
+    "feishu",
+    "file",
+    "pagerduty",
+    "slack",
+    "webhook",
+];
+
 fn all() -> impl Iterator<Item = &'static BuiltIn> {
-    STRATEGIES.iter().chain(CHECKS)
+    STRATEGIES.iter().chain(CHECKS).chain(CHANNELS)
 }
 
 /// The names of those of one kind, in alphabetical order.
@@ -68,6 +79,7 @@ mod tests {
         assert_eq!(names.len(), all_names().count());
         assert_eq!(kind("maglev"), Some(Kind::Balancer));
         assert_eq!(kind("redis-ping"), Some(Kind::HealthCheck));
+        assert_eq!(kind("slack"), Some(Kind::AlertChannel));
         assert_eq!(kind("nothing"), None);
     }
 }

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 const HOST_PACKAGE: &str = "proconsul:host";
 const HOST_VERSION: Version = (0, 1);
 
-/// The WASI that health checks may use. Components of any `0.2.x` fit.
+/// The WASI that health checks and alert channels may use. Components of any `0.2.x` fit.
 const WASI_NAMESPACE: &str = "wasi:";
 const WASI_VERSION: Version = (0, 2);
 
@@ -89,12 +89,56 @@ const HEALTH_CHECK: Contract = Contract {
     ],
 };
 
+/// A health check's, and the file that a channel may append to.
+const ALERT_CHANNEL: Contract = Contract {
+    package: "proconsul:alert-channel",
+    version: (0, 1),
+    world: "alert-channel",
+    export: "channel",
+    imports: &[
+        "proconsul:host/log",
+        "proconsul:host/random",
+        "proconsul:alert-channel/types",
+        "proconsul:alert-channel/journal",
+        "wasi:io/error",
+        "wasi:io/poll",
+        "wasi:io/streams",
+        "wasi:clocks/monotonic-clock",
+        "wasi:clocks/wall-clock",
+        "wasi:random/random",
+        "wasi:random/insecure",
+        "wasi:random/insecure-seed",
+        "wasi:http/types",
+        "wasi:http/outgoing-handler",
+        "wasi:sockets/network",
+        "wasi:sockets/instance-network",
+        "wasi:sockets/ip-name-lookup",
+        "wasi:sockets/tcp",
+        "wasi:sockets/tcp-create-socket",
+        "wasi:sockets/udp",
+        "wasi:sockets/udp-create-socket",
+        "wasi:cli/environment",
+        "wasi:cli/exit",
+        "wasi:cli/stdin",
+        "wasi:cli/stdout",
+        "wasi:cli/stderr",
+        "wasi:cli/terminal-input",
+        "wasi:cli/terminal-output",
+        "wasi:cli/terminal-stdin",
+        "wasi:cli/terminal-stdout",
+        "wasi:cli/terminal-stderr",
+        "wasi:filesystem/types",
+        "wasi:filesystem/preopens",
+    ],
+};
+
 impl Contract {
     /// The contract of a kind.
     pub fn of(kind: Kind) -> Self {
         match kind {
             Kind::Balancer => BALANCER,
             Kind::HealthCheck => HEALTH_CHECK,
+            Kind::AlertChannel => ALERT_CHANNEL,
         }
     }
 
@@ -118,6 +162,12 @@ pub struct BalancerExports {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthCheckExports {
     pub checker: String,
+}
+
+/// What an alert channel that fits exports, by the full name that it uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertChannelExports {
+    pub channel: String,
 }
 
 /// One import or export of a component, as people name it.
@@ -198,6 +248,12 @@ pub fn check_balancer(component: &LoadedComponent) -> Result<BalancerExports, Re
 /// Checks a component against the world of health checks.
 pub fn check_health_check(component: &LoadedComponent) -> Result<HealthCheckExports, Refusal> {
     health_check_exports(&imports(component), &exports(component))
+}
+
+/// Checks a component against the world of alert channels.
+pub fn check_alert_channel(component: &LoadedComponent) -> Result<AlertChannelExports, Refusal> {
+    let channel = main_export(Kind::AlertChannel, &imports(component), &exports(component))?;
+    Ok(AlertChannelExports { channel })
 }
 
 fn balancer_exports(imports: &[Name], exports: &[Name]) -> Result<BalancerExports, Refusal> {

@@ -9,17 +9,20 @@ pub enum Kind {
     Balancer,
     /// It says how well an instance is.
     HealthCheck,
+    /// It carries alerts to people.
+    AlertChannel,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 2] = [Kind::Balancer, Kind::HealthCheck];
+    pub const ALL: [Kind; 3] = [Kind::Balancer, Kind::HealthCheck, Kind::AlertChannel];
 
     /// What people call a built-in one.
     pub fn of_built_in(self) -> &'static str {
         match self {
             Kind::Balancer => "strategy",
             Kind::HealthCheck => "health check",
+            Kind::AlertChannel => "alert channel",
         }
     }
 
@@ -28,6 +31,7 @@ impl Kind {
         match self {
             Kind::Balancer => "[strategies]",
             Kind::HealthCheck => "[checks]",
+            Kind::AlertChannel => "[alerts.channels]",
         }
     }
 }
@@ -37,6 +41,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Kind::Balancer => "balancer",
             Kind::HealthCheck => "health check",
+            Kind::AlertChannel => "alert channel",
         })
     }
 }

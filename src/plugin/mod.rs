@@ -3,8 +3,9 @@
 //! In reading order: an [`engine`] runs components under [`limits`]; a [`library`] finds their
 //! bytes, compiles them and keeps the result in a [`cache`]; a [`contract`] says which components
 //! may serve, and a [`refusal`] says why one may not. One folder for each plugin kind stands on
-//! these: [`balancer`] and [`health_check`].
+//! these: [`balancer`], and on the common ground of `patient` [`health_check`] and [`alert_channel`].
 
+pub mod alert_channel;
 pub mod balancer;
 mod bindings;
 pub mod builtin;
@@ -18,6 +19,7 @@ mod kind;
 pub mod library;
 mod limits;
 mod log_gate;
+mod patient;
 mod refusal;
 mod seeds;
 mod state;

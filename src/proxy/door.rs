@@ -3,6 +3,7 @@
 //! A request's header has to arrive whole within the keep-alive wait and the header time-out
 //! together; a client that drips it is cut off (slowloris).
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -26,13 +27,18 @@ use super::doorstep::Doorstep;
 use super::gateway::Gateway;
 use super::patience::{Alarm, Wait};
 use crate::config::{Listener, ListenerLimits};
-use crate::telemetry::metrics::DoorMetrics;
+use crate::telemetry::metrics::{DoorMetrics, measure_lag};
 
 /// What every HTTP/2 connection begins with (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Keep-alive, with no time-out of pingora's: the door has its own.
 const KEEP_ALIVE: Option<u64> = Some(0);
+
+thread_local! {
+    /// Whether this thread's loop is measured: from its first connection on.
+    static IS_MEASURED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Pingora's work on one request.
 type Request<'a> = Pin<Box<dyn Future<Output = Option<ReusedHttpStream>> + Send + 'a>>;
@@ -181,6 +187,9 @@ impl ServerApp for Door {
         mut stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        if !IS_MEASURED.replace(true) {
+            tokio::spawn(measure_lag(self.metrics.lag.clone()));
+        }
         match self.speaks_http2(&mut stream).await? {
             true => self.serve_http2(stream, shutdown).await,
             false => self.serve_http1(stream, shutdown).await,

@@ -521,7 +521,8 @@ impl ProxyHttp for Gateway {
             && let (Some(route), Some(upstreams)) = (route, upstreams)
             && let Target::Service(service) = &route.target
         {
-            placement.broke_off(service, upstreams);
+            let late = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+            placement.broke_off(service, upstreams, late);
         }
         error
     }

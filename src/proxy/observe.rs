@@ -7,7 +7,7 @@ use pingora_proxy::Session;
 use super::context::Inner;
 use super::gateway::Shared;
 use super::route::Target;
-use crate::telemetry::access_log::Entry;
+use crate::telemetry::access_line::Entry;
 use crate::telemetry::metrics::StatusClass;
 
 /// Counts a request that has ended, and logs it.
@@ -19,10 +19,26 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         None => &shared.unrouted,
     };
     metrics.finished(StatusClass::of(status), elapsed.as_secs_f64());
+    let bytes_out = session.body_bytes_sent() as u64;
+    metrics.moved(context.body_bytes, bytes_out, context.placement.tries());
+    let kind = match &context.rejection {
+        Some(rejection) => rejection.code(),
+        None if status >= 500 => "upstream_5xx",
+        None if status == 0 => "client_gone",
+        None => "",
+    };
+    if !kind.is_empty() {
+        metrics.erred(kind);
+    }
     context.leave();
 
     let access_log = shared.access_log.load();
     let Some(access_log) = &*access_log else { return };
+    let trace_id = context.names.as_ref().map_or("", |names| names.trace_id());
+    // A response that broke off has a good status, and is an error all the same.
+    if context.rejection.is_none() && !access_log.takes(status, trace_id) {
+        return;
+    }
     let header = session.req_header();
     let (route, service) = match &context.route {
         Some(route) => match &route.target {
@@ -41,7 +57,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
     access_log.write(&Entry {
         unix_ms: (now.saturating_sub(elapsed)).as_millis() as u64,
         request_id: context.names.as_ref().map_or("", |n| n.request_id.to_str().unwrap_or("")),
-        trace_id: context.names.as_ref().map_or("", |names| names.trace_id()),
+        trace_id,
         client_ip: &client_ip,
         method: header.method.as_str(),
         host: super::host::host_of(header),
@@ -56,9 +72,11 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         upstream: upstream.as_deref().unwrap_or(""),
         status,
         bytes_in: context.body_bytes,
-        bytes_out: session.body_bytes_sent() as u64,
+        bytes_out,
         duration_us: elapsed.as_micros() as u64,
         tries: context.placement.tries(),
         error: context.rejection.as_ref().map_or("", |rejection| rejection.code()),
+        request_headers: &header.headers,
+        response_headers: session.response_written().map(|response| &response.headers),
     });
 }

@@ -10,6 +10,7 @@ use super::traffic;
 use crate::balance::{Ask, Choice, EndpointState, RequestFacts, Tried, choose};
 use crate::plugin::balancer::Outcome;
 use crate::telemetry::clock::coarse_ms;
+use crate::telemetry::metrics::TryEnd;
 
 /// Where a request is, and where it was.
 #[derive(Default)]
@@ -98,6 +99,9 @@ impl Placement {
         current.answered = true;
         let latency_us = current.latency_us();
         current.state.latency().observe(latency_us, coarse_ms());
+        if let Some(metrics) = current.state.metrics() {
+            metrics.answered(status, f64::from(latency_us) / 1e6);
+        }
         match status {
             502..=504 => traffic::failed(service, upstreams, current.index, false),
             _ => traffic::succeeded(service, upstreams, current.index),
@@ -110,22 +114,26 @@ impl Placement {
 
     /// The endpoint could not be reached: the request is there no more. `refused` = nobody listens.
     pub(super) fn unreachable(&mut self, service: &Service, upstreams: &Upstreams, refused: bool) {
-        self.failed(service, upstreams, refused);
+        self.failed(service, upstreams, TryEnd::Connect, refused);
         self.leave();
     }
 
     /// No answer will come of this try. Nothing is said of one whose header came: it is judged.
-    pub(super) fn broke_off(&mut self, service: &Service, upstreams: &Upstreams) {
-        self.failed(service, upstreams, false);
+    pub(super) fn broke_off(&mut self, service: &Service, upstreams: &Upstreams, late: bool) {
+        let end = if late { TryEnd::Timeout } else { TryEnd::Reset };
+        self.failed(service, upstreams, end, false);
     }
 
-    fn failed(&mut self, service: &Service, upstreams: &Upstreams, refused: bool) {
+    fn failed(&mut self, service: &Service, upstreams: &Upstreams, end: TryEnd, refused: bool) {
         let Some(current) = self.current.as_mut().filter(|current| !current.answered) else {
             return;
         };
         current.answered = true;
         let latency_us = current.latency_us();
         current.state.latency().observe_failure(latency_us, coarse_ms());
+        if let Some(metrics) = current.state.metrics() {
+            metrics.ended(end);
+        }
         traffic::failed(service, upstreams, current.index, refused);
         if service.balancer.wants_feedback() {
             let index = current.index;

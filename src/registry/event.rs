@@ -23,7 +23,7 @@ pub enum EventKind {
     Described,
     Forgotten,
     SelfPreservation,
-    /// The proxy sends requests to all, as too few are well; or does so no more.
+    /// Too few endpoints of a service are well, so requests go to all; or that is over.
     Panic,
 }
 

@@ -11,8 +11,8 @@ pub(super) const MAX_BATCH: usize = 512;
 /// Messages of health checks that wait for the writer; whoever sends one more waits too.
 pub(super) const MAX_WAITING_VERDICTS: usize = 1024;
 
-/// Events of others that wait for the writer; one more is not written.
-pub(super) const MAX_WAITING_REMARKS: usize = 1024;
+/// Notes that wait for the writer; one more is dropped, and logged.
+pub(super) const MAX_WAITING_NOTES: usize = 1024;
 
 /// Verdicts' messages that are published together.
 pub(super) const MAX_VERDICTS_AT_ONCE: usize = 1024;

@@ -13,6 +13,7 @@ mod drain;
 mod event;
 mod health;
 mod limits;
+mod note;
 mod open;
 mod outcomes;
 mod picture;
@@ -39,6 +40,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use change::{Applied, Author, Change, Observed, RegistryError, Request};
 pub use event::EventKind;
 pub use health::TTL_CHECK;
+pub use note::Note;
 pub use open::open;
 pub use outcomes::Outcomes;
 pub use query::{InstanceQuery, ServiceQuery};
@@ -53,7 +55,6 @@ use crate::config;
 use crate::model::{HealthStatus, InstanceId, InstanceRecord, ReportedLoad, ServiceKey};
 use crate::store::{AuditFilter, AuditRecord, StoreError, StoredEvent, Subscription};
 use limits::MAX_WAITING_CHANGES;
-use plan::Draft;
 use shared::Shared;
 use writer::Command;
 
@@ -63,8 +64,8 @@ pub struct Registry {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
     observed: mpsc::Sender<Vec<Observed>>,
-    remarks: mpsc::Sender<Draft>,
     configured: mpsc::Sender<(Vec<InstanceRecord>, oneshot::Sender<()>)>,
+    notes: mpsc::Sender<Note>,
 }
 
 impl Registry {
@@ -111,13 +112,11 @@ impl Registry {
         let _ = self.observed.send(observed).await;
     }
 
-    /// Writes an event that changes nothing of the registry into its log. Never waits: one for which there is
-    /// no room is told to the process's log alone.
-    pub fn remark(&self, kind: EventKind, service: ServiceKey, message: String) {
-        let remark = Draft { kind, service: Some(service), instance: None, message };
-        if let Err(error) = self.remarks.try_send(remark) {
-            let Draft { kind, message, .. } = error.into_inner();
-            tracing::warn!(kind = kind.as_str(), message, "an event is in no log but this");
+    /// Has something written down within a second. Never waits: with too many notes at once the newest
+    /// are lost, and that is logged.
+    pub fn note(&self, note: Note) {
+        if let Err(mpsc::error::TrySendError::Full(note)) = self.notes.try_send(note) {
+            tracing::warn!(?note, "too much happens at once to be written down");
         }
     }
 

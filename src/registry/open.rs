@@ -11,7 +11,7 @@ use super::Registry;
 use super::clock::Clock;
 use super::drain::Drains;
 use super::event::EventLog;
-use super::limits::{MAX_WAITING_CHANGES, MAX_WAITING_REMARKS, MAX_WAITING_VERDICTS};
+use super::limits::{MAX_WAITING_CHANGES, MAX_WAITING_NOTES, MAX_WAITING_VERDICTS};
 use super::removed::Removed;
 use super::shared::Shared;
 use super::snapshot::{Index, Snapshot};
@@ -64,13 +64,13 @@ pub async fn open(
     let (commands, commands_inbox) = mpsc::channel(MAX_WAITING_CHANGES);
     let (observed, observed_inbox) = mpsc::channel(MAX_WAITING_VERDICTS);
     let (configured, configured_inbox) = mpsc::channel(1);
-    let (remarks, remarks_inbox) = mpsc::channel(MAX_WAITING_REMARKS);
-    let registry = Registry { shared: shared.clone(), commands, observed, remarks, configured };
+    let (notes, notes_inbox) = mpsc::channel(MAX_WAITING_NOTES);
+    let registry = Registry { shared: shared.clone(), commands, observed, configured, notes };
     let inbox = Inbox {
         commands: commands_inbox,
         observed: observed_inbox,
-        remarks: remarks_inbox,
         configured: configured_inbox,
+        notes: notes_inbox,
     };
     let mut writer = Writer {
         shared,

@@ -6,6 +6,7 @@
 
 mod commit;
 mod configure;
+mod notes;
 mod wellness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use super::change::{Applied, Observed, RegistryError, Request};
 use super::clock::later;
 use super::drain::Drains;
 use super::limits::{LOOK_EVERY, MAX_BATCH, MAX_VERDICTS_AT_ONCE};
+use super::note::Note;
 use super::plan::{Draft, Removal, Step};
 use super::shared::Shared;
 use super::snapshot::Index;
@@ -67,8 +69,8 @@ pub(super) struct Command {
 pub(super) struct Inbox {
     pub commands: mpsc::Receiver<Command>,
     pub observed: mpsc::Receiver<Vec<Observed>>,
-    pub remarks: mpsc::Receiver<Draft>,
     pub configured: mpsc::Receiver<(Vec<InstanceRecord>, oneshot::Sender<()>)>,
+    pub notes: mpsc::Receiver<Note>,
 }
 
 /// What there is to do.
@@ -77,9 +79,9 @@ enum Turn {
     Look,
     Committed(Committed),
     Observed(Vec<Observed>),
-    Remark(Draft),
     Configure(Vec<InstanceRecord>, oneshot::Sender<()>),
     Returned,
+    Noted(Note),
     Stop,
 }
 
@@ -100,8 +102,8 @@ impl Writer {
                 Turn::Look => {}
                 Turn::Committed(committed) => self.finish(committed),
                 Turn::Observed(first) => self.take_verdicts(first),
-                Turn::Remark(remark) => self.take_remark(&remark),
                 Turn::Returned => self.take_returned(),
+                Turn::Noted(note) => self.take_note(note),
                 Turn::Configure(instances, reply) => {
                     self.configure(instances);
                     let _ = reply.send(()); // whoever waited may be gone
@@ -134,8 +136,8 @@ impl Writer {
                 Turn::Configure(instances, reply)
             }
             Some(observed) = self.inbox.observed.recv() => Turn::Observed(observed),
-            Some(remark) = self.inbox.remarks.recv() => Turn::Remark(remark),
             () = shared.returned.wait() => Turn::Returned,
+            Some(note) = self.inbox.notes.recv() => Turn::Noted(note),
             () = async { sleep_until(alarm.expect("guarded by `is_some`")).await }, if alarm.is_some() => {
                 Turn::Look
             }
@@ -170,6 +172,9 @@ impl Writer {
     /// Finishes what waits, and writes what was not written.
     async fn end(&mut self, commit: Option<BoxFuture<'static, Committed>>) {
         self.inbox.commands.close();
+        while let Ok(note) = self.inbox.notes.try_recv() {
+            self.take_note(note);
+        }
         if let Some(commit) = commit {
             let committed = commit.await;
             self.finish(committed);
@@ -272,14 +277,6 @@ impl Writer {
         self.save(Write::AppendEvent(event), now);
     }
 
-    /// Writes down what somebody else has to tell.
-    fn take_remark(&mut self, remark: &Draft) {
-        let index = self.take_index();
-        self.state.snapshot.index = index;
-        self.note(remark, index, self.now());
-        self.publish();
-    }
-
     /// Has something written that nobody waits for.
     fn save(&mut self, write: Write, now: UnixMillis) {
         let dropped = self.trail.push(write, now);
@@ -335,6 +332,7 @@ impl Writer {
             grace: settings.ttl_grace,
             suspicious_percent: settings.self_preservation_percent,
             suspicious_least: settings.self_preservation_least,
+            suspicion_limit: settings.self_preservation_limit,
         }
     }
 }

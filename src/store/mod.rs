@@ -166,7 +166,10 @@ pub enum StoreError {
     #[error("the backup {place} cannot be used, and nothing was changed: {error}")]
     BadBackup { place: String, error: String },
     /// Another process has it.
-    #[error("the store at {place} is in use by another process: stop that first")]
+    #[error(
+        "the store at {place} is in use by another process: stop that first, or let this one keep its own: \
+         `[registry] store = {{ file = \"..\" }}`"
+    )]
     InUse { place: String },
     /// Written by a later version of the proxy.
     #[error(

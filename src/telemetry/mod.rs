@@ -2,10 +2,13 @@
 //!
 //! Knows names and numbers, and nobody else's types: callers pass labels and get handles.
 
+pub mod access_line;
 pub mod access_log;
 pub mod clock;
 pub mod log;
 pub mod metrics;
 pub mod otlp;
+pub mod ring;
+pub mod rotating_file;
 
 pub use metrics::Metrics;

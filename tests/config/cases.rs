@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proconsul::config::ConfiguredRule;
+
 use super::load_case;
 
 #[test]
@@ -36,6 +38,15 @@ fn good_files_are_accepted_and_mean_what_they_say() {
         }
         for route in &loaded.config.routes {
             writeln!(text, "{route:?}").unwrap();
+        }
+        for rule in &loaded.config.alerts.rules {
+            let ConfiguredRule { rule, node } = rule;
+            let (comparison, threshold) = (rule.comparison.as_str(), rule.threshold);
+            writeln!(text, "{}: {} {comparison} {threshold}", rule.name, rule.expression).unwrap();
+            writeln!(text, "    {node:?} {:?} {:?} {}", rule.unit, rule.timing, rule.severity)
+                .unwrap();
+            writeln!(text, "    {:?} {:?} {:?}", rule.labels, rule.annotations, rule.channels)
+                .unwrap();
         }
         assert!(!text.contains("s3cret"), "{}: a secret is shown", case.file.display());
         case.expect("txt", &text);

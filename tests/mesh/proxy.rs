@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::client::{Answer, Connection};
 use super::free_address;
 use super::tls::Certificate;
-use super::wait::eventually;
+use super::wait::{bounded, eventually};
 
 /// TLS with the certificate of [`Builder::site`].
 const SITE: &str = "tls.certificates = [{ certificate = \"site.pem\", key = \"site.key\" }]";
@@ -230,6 +230,23 @@ impl Mesh {
     pub async fn upgrade(&mut self) -> Child {
         let new = spawn(&self.config_path(), &self.path("log"), &["--upgrade"]);
         std::mem::replace(&mut self.child, new)
+    }
+
+    /// Waits until the admin API is the present process's. What the former one had not accepted is reset.
+    pub async fn taken_over(&self) {
+        eventually("the new process to answer", || async {
+            let mut connection = Connection::over(TcpStream::connect(self.admin).await.ok()?);
+            connection.send("GET /-/status HTTP/1.1\r\nHost: test\r\n\r\n").await;
+            let answer = bounded("the status", connection.try_answer()).await.ok()?;
+            (answer.json()["process_id"] == self.pid()).then_some(())
+        })
+        .await;
+    }
+
+    /// Starts another process on the same configuration, where the former has ended.
+    pub async fn start_again(&mut self) {
+        self.child = spawn(&self.config_path(), &self.path("log"), &[]);
+        self.wait_until_serving().await;
     }
 
     pub fn pid(&self) -> u32 {

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use hyper::Response;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use super::admin_api::{ask, open_mesh, register};
 use crate::mesh::proxy::ended;
 use crate::mesh::upstream::body;
 use crate::mesh::wait::eventually;
-use crate::mesh::{Connection, Mesh, Upstream};
+use crate::mesh::{Mesh, Upstream};
 
 const ROUTE: &str = "[[routes]]\nservice = \"web\"\n";
 
@@ -99,12 +98,17 @@ async fn when_too_few_are_well_all_get_requests_and_it_is_said() {
     .await;
     mood.store(200, Ordering::SeqCst);
     until_only(&mesh, &["a"]).await;
-    let events = ask(&mesh, "GET", "/v1/events?kind=panic", None).await.json();
-    let told: Vec<_> = events["items"].as_array().unwrap().iter().collect();
-    let [begun, ended] = told[..] else { panic!("{events:#}") };
-    assert_eq!((&begun["service"], &begun["kind"]), (&json!("web"), &json!("panic")));
-    assert!(begun["message"].as_str().unwrap().contains("fewer than 50 %"), "{begun:#}");
-    assert!(ended["message"].as_str().unwrap().contains("well again"), "{ended:#}");
+    let messages = eventually("both events", || async {
+        let page = ask(&mesh, "GET", "/v1/events?kind=panic&service=web", None).await.json();
+        let items = page["items"].as_array().unwrap().clone();
+        let said: Vec<_> =
+            items.iter().map(|e| e["message"].as_str().unwrap().to_owned()).collect();
+        (said.len() >= 2).then_some(said)
+    })
+    .await;
+    let (begins, ends) = (messages.first().unwrap(), messages.last().unwrap());
+    assert!(begins.contains("0 of 2") && begins.contains("less than 50 %"), "{messages:?}");
+    assert!(ends.contains("1 of 2") && ends.contains("enough again"), "{messages:?}");
 }
 
 #[tokio::test]
@@ -219,6 +223,34 @@ async fn a_components_check_decides_and_is_replaced_by_saving() {
     until_only(&mesh, &["up"]).await;
 }
 
+#[tokio::test]
+async fn who_registers_names_a_component_of_the_configuration_and_brings_none() {
+    let (up, _) = moody("up").await;
+    let config = format!(
+        "[checks.json]\ninterval = \"100ms\"\ninterval_down = \"100ms\"\nrise = 1\nfall = 1\n\
+         plugin = \"http-json\"\nconfig = {{ path = \"/doc\", pointer = \"/ok\" }}\n\
+         [health]\npanic_percent = 0\n[services.web]\n{ROUTE}"
+    );
+    let mesh = open_mesh(&config).start().await;
+    let mut record = address(&up);
+    record["checks"] = json!([{ "name": "json" }]);
+    register(&mesh, "named", record.clone()).await;
+    until_only(&mesh, &["503"]).await; // its document is no JSON
+    let told = ask(&mesh, "GET", "/v1/services/web/instances/named", None).await.json();
+    assert_eq!(told["health"]["checks"]["json"]["status"], "critical", "{told:#}");
+
+    let path = "/v1/services/web/instances/bringing";
+    record["checks"] = json!([{ "name": "own", "plugin": "http-json" }]);
+    let refused = ask(&mesh, "PUT", path, Some(record.clone())).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let error = refused.json()["errors"][0].clone();
+    assert_eq!(error["pointer"], "/checks/0/plugin", "{error}");
+    assert!(error["detail"].as_str().unwrap().contains("`[checks]`"), "{error}");
+    record["checks"] = json!([{ "name": "nobodys" }]);
+    let refused = ask(&mesh, "PUT", path, Some(record)).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+}
+
 /// What a check finds while the process still starts is not lost.
 #[tokio::test]
 async fn the_first_word_of_a_check_counts_however_early_it_comes() {
@@ -252,12 +284,7 @@ async fn what_is_registered_survives_an_upgrade() {
     let mut mesh = open_mesh(&config).server("pid_file = \"run/pid\"").start().await;
     register(&mesh, "kept", address(&up)).await;
     let mut old = mesh.upgrade().await;
-    eventually("the new process to answer", || async {
-        let stream = TcpStream::connect(mesh.admin).await.ok()?;
-        let status = Connection::over(stream).get("/-/status").await.json();
-        (status["process_id"] == mesh.pid()).then_some(())
-    })
-    .await;
+    mesh.taken_over().await;
     let kept = ask(&mesh, "GET", "/v1/services/web/instances/kept", None).await;
     assert_eq!(kept.status, 200, "{}", kept.text());
     register(&mesh, "later", address(&up)).await;

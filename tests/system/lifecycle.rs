@@ -120,12 +120,7 @@ async fn an_upgrade_loses_no_request() {
     eventually("the slow request", || async { (held_up.requests() == 1).then_some(()) }).await;
 
     let mut old = mesh.upgrade().await;
-    eventually("the new process to answer", || async {
-        let stream = TcpStream::connect(mesh.admin).await.ok()?;
-        let status = Connection::over(stream).get("/-/status").await.json();
-        (status["process_id"] == mesh.pid()).then_some(())
-    })
-    .await;
+    mesh.taken_over().await;
     load.goes_on(50).await;
     gate.add_permits(1);
     assert_eq!(slow.answer().await.text(), "at last");

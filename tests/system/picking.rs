@@ -1,6 +1,6 @@
 //! Picking over the API: clients that go to an instance by themselves get whom the proxy would have asked.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::admin_api::{ask, open_mesh, register};
 use crate::mesh::wait::eventually;
@@ -66,4 +66,39 @@ async fn a_strategy_that_is_not_there_is_refused_with_those_that_are() {
     }
     let native = ask(&mesh, "GET", "/v1/services/web/pick?strategy=random", None).await;
     assert_eq!((native.status, &native.json()["id"]), (200, &json!("a")));
+}
+
+/// What the strategy `near` picks of the service `loose`.
+async fn near(mesh: &Mesh) -> Value {
+    ask(mesh, "GET", "/v1/services/loose/pick?strategy=near", None).await.json()
+}
+
+#[tokio::test]
+async fn a_strategy_that_serves_nobody_is_asked_by_its_name() {
+    let mesh = open_mesh(&format!("[strategies.near]\nplugin = \"geographic\"\n{CONFIG}"))
+        .server("zone = \"z2\"")
+        .start()
+        .await;
+    // In no configuration: no service of the proxy takes these.
+    for (id, zone) in [("a", "z1"), ("b", "z2"), ("c", "z3")] {
+        let record = json!({ "host": "somewhere", "port": 80, "zone": zone, "weight": 3 });
+        let path = format!("/v1/services/loose/instances/{id}");
+        assert!(ask(&mesh, "PUT", &path, Some(record)).await.status < 300);
+    }
+    for _ in 0..6 {
+        assert_eq!(near(&mesh).await["id"], "b");
+    }
+    ask(&mesh, "DELETE", "/v1/services/loose/instances/b", None).await;
+    for _ in 0..6 {
+        let picked = near(&mesh).await;
+        assert!(["a", "c"].contains(&picked["id"].as_str().unwrap()), "{picked}");
+    }
+    mesh.edit_and_wait(
+        "plugin = \"geographic\"",
+        "plugin = \"geographic\"\nconfig = { zone = \"z3\" }",
+    )
+    .await;
+    for _ in 0..6 {
+        assert_eq!(near(&mesh).await["id"], "c", "after the reload");
+    }
 }

@@ -41,7 +41,11 @@ async fn each_request_has_a_line_in_the_access_log() {
     assert_eq!(mesh.send(third).await.status, 404);
     let lines = lines(&mesh, 3).await;
     let fields = |line: usize, names: &[&str]| -> Vec<serde_json::Value> {
-        names.iter().map(|name| lines[line][name].clone()).collect()
+        let value = |name: &&str| match &lines[line][name] {
+            serde_json::Value::Null => lines[line]["fields"][name].clone(),
+            value => value.clone(),
+        };
+        names.iter().map(value).collect()
     };
     let names = ["method", "host", "service", "route", "status", "bytes_in", "tries", "error"];
     let expected: Vec<serde_json::Value> = vec![
@@ -58,8 +62,109 @@ async fn each_request_has_a_line_in_the_access_log() {
     assert_eq!(fields(0, &["request_id", "trace_id"]), ["r1", trace]);
     assert_eq!(fields(0, &["upstream", "client_ip"]), [up.to_string(), "127.0.0.1".to_owned()]);
     assert_eq!(fields(1, &["service", "route", "error"]), ["down", "dead", "upstream_unreachable"]);
-    assert_eq!(lines[1]["status"], 502);
+    assert_eq!(lines[1]["fields"]["status"], 502);
     assert_eq!(lines[2]["request_id"].as_str().unwrap().len(), 32, "a bad id is replaced");
+}
+
+#[tokio::test]
+async fn a_line_shows_what_was_chosen_and_hides_secrets() {
+    let up = Upstream::echo("up").await;
+    let mesh = Mesh::to(&up)
+        .server(
+            r#"[access_log]
+            target = { file = "access.log" }
+            fields = ["path", "status"]
+            request_headers = ["User-Agent", "Authorization", "X-Evil"]
+            response_headers = ["content-length"]
+            user_id = { header = "x-user-id" }"#,
+        )
+        .start()
+        .await;
+    mesh.send(
+        "GET /a?token=s3cret&b=1 HTTP/1.1\r\nHost: a\r\nUser-Agent: me\r\nX-User-Id: anna\r\n\
+         Authorization: Bearer s3cret\r\nX-Evil: \"},\t{\"level\":\"x\"\r\n\r\n",
+    )
+    .await;
+    let line = lines(&mesh, 1).await.remove(0);
+    assert!(!line.to_string().contains("s3cret"), "{line:#}");
+    assert_eq!((&line["level"], &line["message"]), (&"info".into(), &"request".into()));
+    assert_eq!(line["user_id"], "anna");
+    assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line:#}");
+    let fields = &line["fields"];
+    assert_eq!(fields["path"], "/a?token=***&b=1");
+    assert_eq!(fields["method"], serde_json::Value::Null);
+    let headers = &fields["request_headers"];
+    assert_eq!((&headers["user-agent"], &headers["authorization"]), (&"me".into(), &"***".into()));
+    assert_eq!(headers["x-evil"], "\"},\t{\"level\":\"x\"");
+    assert!(fields["response_headers"]["content-length"].is_string(), "{line:#}");
+}
+
+#[tokio::test]
+async fn rotation_under_load_loses_no_line() {
+    const REQUESTS: usize = 200;
+    let up = Upstream::echo("up").await;
+    let mesh = Mesh::to(&up)
+        .server(
+            "[access_log]\ntarget = { file = \"access.log\" }\n\
+             rotate = { size = \"4KiB\", keep = 1000 }",
+        )
+        .start()
+        .await;
+    let requests = (0..4).map(|part| {
+        let mesh = &mesh;
+        async move {
+            for number in 0..REQUESTS / 4 {
+                mesh.get(&format!("/{part}-{number}")).await;
+            }
+        }
+    });
+    futures_util::future::join_all(requests).await;
+    let paths = eventually("every line, in one file or another", || async {
+        let mut paths = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(mesh.directory.path()).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_string_lossy().starts_with("access.log") {
+                // A file may be moved while it is looked for.
+                let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+                assert!(text.len() <= 4096, "{:?} is too large", entry.path());
+                for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                    paths.insert(line["fields"]["path"].as_str().unwrap().to_owned());
+                }
+            }
+        }
+        (paths.len() == REQUESTS).then_some(paths)
+    })
+    .await;
+    assert!(paths.contains("/0-0") && mesh.path("access.log.3").exists());
+}
+
+#[tokio::test]
+async fn of_successes_a_share_is_logged_and_of_failures_all() {
+    let up = Upstream::echo("up").await;
+    let mesh = Mesh::with(
+        r#"
+        access_log = { target = { file = "access.log" }, sample_2xx = 0.5 }
+        services.web.endpoints = [{ address = "@up" }]
+        routes = [{ service = "web", path_prefix = "/w" }]
+        "#,
+    )
+    .at("up", &up)
+    .start()
+    .await;
+    let trace = |end: &str| format!("Traceparent: 00-{}{end}-00f067aa0ba902b7-01", "1".repeat(16));
+    for (path, end) in [
+        ("/w/high", "ffffffffffffffff"),
+        ("/w/low", "0000000000000001"),
+        ("/none", "ffffffffffffffff"),
+    ] {
+        mesh.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n", trace(end))).await;
+    }
+    let lines = lines(&mesh, 2).await;
+    let paths: Vec<_> = lines.iter().map(|line| &line["fields"]["path"]).collect();
+    assert_eq!(paths, ["/w/low", "/none"]);
+    assert_eq!(lines[0]["fields"]["sample_rate"], 0.5);
+    assert_eq!(lines[1]["fields"]["sample_rate"], serde_json::Value::Null);
 }
 
 /// Waits until a file has a line of a request to this path.
@@ -173,7 +278,8 @@ async fn metrics_count_by_service_route_and_status() {
         text.contains(&format!("# HELP {family} ")) && text.contains(&format!("# TYPE {family} "))
     };
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        assert!(line.starts_with("proconsul_") && described(line), "{line}");
+        let is_ours = line.starts_with("proconsul_") || line.starts_with("process_");
+        assert!(is_ours && described(line), "{line}");
     }
     assert_eq!(mesh.admin("GET", "/-/healthy").await.status, 200);
 }

@@ -58,3 +58,30 @@ pub mod health_check {
         },
     });
 }
+
+pub mod alert_channel {
+    wit_bindgen::generate!({
+        path: ["wit/host", "wit/alert-channel"],
+        world: "proconsul:alert-channel/alert-channel",
+        generate_all,
+        pub_export_macro: true,
+        disable_run_ctors_once_workaround: true,
+        with: {
+            "proconsul:host/log@0.1.0": crate::bindings::balancer::proconsul::host::log,
+            "proconsul:host/random@0.1.0": crate::bindings::balancer::proconsul::host::random,
+            "wasi:io/error@0.2.12": crate::bindings::health_check::wasi::io::error,
+            "wasi:io/poll@0.2.12": crate::bindings::health_check::wasi::io::poll,
+            "wasi:io/streams@0.2.12": crate::bindings::health_check::wasi::io::streams,
+            "wasi:clocks/monotonic-clock@0.2.12": crate::bindings::health_check::wasi::clocks::monotonic_clock,
+            "wasi:clocks/wall-clock@0.2.12": crate::bindings::health_check::wasi::clocks::wall_clock,
+            "wasi:random/random@0.2.12": crate::bindings::health_check::wasi::random::random,
+            "wasi:http/types@0.2.12": crate::bindings::health_check::wasi::http::types,
+            "wasi:http/outgoing-handler@0.2.12": crate::bindings::health_check::wasi::http::outgoing_handler,
+            "wasi:sockets/network@0.2.12": crate::bindings::health_check::wasi::sockets::network,
+            "wasi:sockets/instance-network@0.2.12": crate::bindings::health_check::wasi::sockets::instance_network,
+            "wasi:sockets/ip-name-lookup@0.2.12": crate::bindings::health_check::wasi::sockets::ip_name_lookup,
+            "wasi:sockets/tcp@0.2.12": crate::bindings::health_check::wasi::sockets::tcp,
+            "wasi:sockets/tcp-create-socket@0.2.12": crate::bindings::health_check::wasi::sockets::tcp_create_socket,
+        },
+    });
+}

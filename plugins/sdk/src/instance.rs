@@ -1,16 +1,17 @@
 //! The one value behind a component's exports.
 //!
-//! The only file with `unsafe`: exports are functions without a receiver, so the strategy or check
+//! The only file with `unsafe`: exports are functions without a receiver, so the strategy, check or channel
 //! must live in a `static`, and a lock would be paid in each pick for nobody to wait on.
 
 use std::cell::UnsafeCell;
 
+use crate::alert_channel::{AlertChannel, Error, Notification};
 use crate::health_check::{self, HealthCheck, Verdict};
 use crate::json;
 use crate::strategy::{Endpoint, Feedback, Handover, Outcome, Strategy};
 use crate::wait;
 
-/// A place for one strategy or health check.
+/// A place for one strategy, health check or alert channel.
 pub struct Instance<S>(UnsafeCell<Option<S>>);
 
 // SAFETY: a component instance has one thread, and the proxy never enters it twice at a time: the
@@ -48,6 +49,25 @@ impl<C: HealthCheck> Instance<C> {
                 check.check(endpoint)
             }
             None => Verdict::Critical(String::from("`check` was called before `configure`")),
+        }
+    }
+}
+
+impl<C: AlertChannel> Instance<C> {
+    /// What the proxy calls first of an alert channel.
+    pub fn configure_channel(&self, config: &str) -> Result<(), String> {
+        *self.get() = Some(C::new(json::parse(config)?)?);
+        Ok(())
+    }
+
+    /// What it calls for a notification.
+    pub fn send(&self, notification: &Notification) -> Result<String, Error> {
+        match self.get() {
+            Some(channel) => {
+                wait::begin(notification.timeout_ms);
+                channel.send(notification)
+            }
+            None => Err(Error::Permanent(String::from("`send` was called before `configure`"))),
         }
     }
 }
@@ -111,3 +131,5 @@ pub const fn check_feedback<S: Feedback>() {}
 pub const fn check_handover<S: Handover>() {}
 /// Compiles only for what `export_health_check!` accepts.
 pub const fn check_health_check<C: HealthCheck>() {}
+/// Compiles only for what `export_alert_channel!` accepts.
+pub const fn check_alert_channel<C: AlertChannel>() {}

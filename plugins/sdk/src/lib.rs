@@ -1,5 +1,5 @@
-//! Write a plugin for Proconsul: implement [`Strategy`] (load balancing) or
-//! [`HealthCheck`](health_check::HealthCheck), export it, and `proconsul plugin build` makes the component.
+//! Write a plugin for Proconsul: implement [`Strategy`] (load balancing),
+//! [`HealthCheck`](health_check::HealthCheck) or [`AlertChannel`](alert_channel::AlertChannel), export it, and `proconsul plugin build` makes the component.
 //!
 //! # A strategy
 //!
@@ -73,12 +73,42 @@
 //! proconsul_plugin::export_health_check!(Ready);
 //! ```
 //!
+//! # An alert channel
+//!
+//! ```
+//! use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered};
+//! use proconsul_plugin::http;
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Config {
+//!     url: String,
+//! }
+//!
+//! struct Posts(Config);
+//!
+//! impl AlertChannel for Posts {
+//!     type Config = Config;
+//!
+//!     fn new(config: Config) -> Result<Self, String> {
+//!         Ok(Self(config))
+//!     }
+//!
+//!     fn send(&mut self, notification: &Notification) -> Result<String, Error> {
+//!         let request = http::Request::new("POST", &self.0.url).body(notification.headline());
+//!         delivered(request.send()).map(|_| String::new())
+//!     }
+//! }
+//!
+//! proconsul_plugin::export_alert_channel!(Posts);
+//! ```
+//!
 //! # What a plugin can reach
 //!
 //! The crate must be a `cdylib`. It is built for `wasm32-unknown-unknown`: no files, sockets, threads or
 //! clock of the standard library, and [`std::time::Instant::now`] panics. What a plugin can reach is
 //! what this crate offers: for a strategy [`loads`], [`request`] and [`node`], for a health check
-//! [`http`] and [`tcp`], for both [`random`] and [`log`]. Those it does not use the component does
+//! [`http`] and [`tcp`], for an alert channel those, [`time`] and [`journal`](alert_channel::journal), for all [`random`] and [`log`]. Those it does not use the component does
 //! not import, and `proconsul plugin inspect` shows which it does.
 //!
 //! Outside of WebAssembly [`export!`] and [`export_health_check!`] only check the types, and the functions
@@ -87,6 +117,7 @@
 //! [`algorithms`] does with its `Host`.
 #![warn(missing_docs)]
 
+pub mod alert_channel;
 #[doc(hidden)]
 pub mod bindings;
 pub mod health_check;
@@ -97,6 +128,7 @@ mod json;
 pub mod log;
 mod strategy;
 pub mod tcp;
+pub mod time;
 mod wait;
 
 pub use proconsul_algorithms as algorithms;
@@ -173,6 +205,48 @@ macro_rules! export_health_check {
         // So that an ordinary `cargo check` or `cargo test` sees the same type errors.
         #[cfg(not(target_arch = "wasm32"))]
         const _: () = $crate::instance::check_health_check::<$check>();
+    };
+}
+
+/// Makes a type that implements [`AlertChannel`](alert_channel::AlertChannel) the component's channel. Once
+/// for each crate.
+///
+/// ```ignore
+/// proconsul_plugin::export_alert_channel!(Mine);
+/// ```
+#[macro_export]
+macro_rules! export_alert_channel {
+    ($channel:ty $(,)?) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            static INSTANCE: $crate::instance::Instance<$channel> =
+                $crate::instance::Instance::empty();
+
+            struct Component;
+            impl $crate::bindings::alert_channel::exports::proconsul::alert_channel::channel::Guest
+                for Component
+            {
+                fn configure(
+                    config: ::std::string::String,
+                ) -> ::std::result::Result<(), ::std::string::String> {
+                    INSTANCE.configure_channel(&config)
+                }
+
+                fn send(
+                    notification: $crate::alert_channel::Notification,
+                ) -> ::std::result::Result<::std::string::String, $crate::alert_channel::Error>
+                {
+                    INSTANCE.send(&notification)
+                }
+            }
+            $crate::bindings::alert_channel::export!(
+                Component with_types_in $crate::bindings::alert_channel
+            );
+        };
+
+        // So that an ordinary `cargo check` or `cargo test` sees the same type errors.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = $crate::instance::check_alert_channel::<$channel>();
     };
 }
 

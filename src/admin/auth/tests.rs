@@ -22,6 +22,13 @@ static EC: LazyLock<(EncodingKey, String, String)> = LazyLock::new(|| {
     (key, base64(&raw[1..33]), base64(&raw[33..65]))
 });
 
+/// A key for RS256, which nothing but these tests trusts, and its modulus.
+const RSA: &[u8] = include_bytes!("rsa_for_tests.der");
+const RSA_MODULUS: &str = "nGwRT6ZWrCk50rUTggR_oA8sWwUSgMrZSIloZl9WC2ow_oB2vdtYeW2dnB-NarDJlztOxgcTMUooRLKQZsE2zv38\
+    rMC7UoHW_E4wLJBqp406vat5bGMQg2tAg5cRt3hNCP3gX5FhYmkx6IAJ7t2AEgCSN-ksBtaiFaNNzmv9r2JFfZy8\
+    MzNVbkwZ6N3reo9mTw6lFkz6tGcnYQCRBZ2i3gIkCxzeLDuo-sQgIW_RDtQqry4cO0Oi1ZmOectC2Bvd7ZyWZtYJ\
+    _Gswl0EBXN95hm6JX4aTiVZwvN9kbl39Zk6qKf8dHzGm241CN3U-gTp46o-4VIAubZaUk-OGt0K1kQ";
+
 /// For URLs, without padding.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -41,6 +48,7 @@ fn key_set() -> Value {
     json!({ "keys": [
         { "kty": "oct", "kid": "hs", "alg": "HS256", "k": base64(SECRET) },
         { "kty": "EC", "kid": "ec", "crv": "P-256", "use": "sig", "x": x, "y": y },
+        { "kty": "RSA", "kid": "rs", "n": RSA_MODULUS, "e": "AQAB" },
         { "kty": "EC", "kid": "sealing", "crv": "P-256", "use": "enc", "x": x, "y": y },
     ] })
 }
@@ -97,9 +105,11 @@ fn a_good_token_says_who_and_what() {
     let directory = tempfile::tempdir().unwrap();
     let auth = load(directory.path(), &key_set()).unwrap();
     let es = token(Algorithm::ES256, Some("ec"), &EC.0, &claims());
+    let rs = token(Algorithm::RS256, Some("rs"), &EncodingKey::from_rsa_der(RSA), &claims());
     let good = [
         hs(&claims()),
         es,
+        rs,
         hs(&with("aud", json!(["other", "proconsul"]))),
         hs(&with("exp", json!(now() - 20))),
         hs(&with("nbf", json!(now() + 20))),

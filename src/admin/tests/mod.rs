@@ -2,6 +2,7 @@
 
 mod conditions;
 mod input;
+mod metrics;
 mod openapi;
 mod roles;
 mod services;
@@ -27,6 +28,7 @@ use super::inquiry::Inquiry;
 use super::routes::{Admin, router};
 use super::status::{ReloadReport, ReloadResult, Status};
 use super::v1::NativePicker;
+use crate::alert::desk;
 use crate::config::{
     AdminAuth, AdminLimits, AdminToken, Registry as Settings, Role, service_pattern,
 };
@@ -34,6 +36,7 @@ use crate::model::Phase;
 use crate::registry::{Registry, open};
 use crate::store::Memory;
 use crate::telemetry::Metrics;
+use crate::telemetry::ring::Ring;
 use crate::webhook::{Board, Reach};
 
 /// An API of its own for one test.
@@ -41,7 +44,10 @@ pub(super) struct Api {
     router: Router,
     pub registry: Registry,
     pub limits: Arc<ArcSwap<AdminLimits>>,
+    pub metrics: Metrics,
+    pub ring: Arc<Ring>,
     _phase: watch::Sender<Phase>,
+    _alerts: desk::Running,
 }
 
 /// What was answered.
@@ -130,15 +136,20 @@ impl Api {
             max_watchers: 2,
             ..AdminLimits::default()
         }));
+        let (desk, alerts) =
+            desk::start(Arc::default(), Arc::default(), &registry, Metrics::new().desk()).unwrap();
         let (inquiry, mut inquiries) = Inquiry::new();
         tokio::spawn(async move {
             while let Some(request) = inquiries.recv().await {
                 let _ = request.answer.send(Arc::new(status()));
             }
         });
+        let (metrics, ring) = (Metrics::new(), Arc::<Ring>::default());
         let router = router(Admin {
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
+            ring: ring.clone(),
             inquiry,
+            desk,
             reload,
             phase: phases,
             registry: registry.clone(),
@@ -149,7 +160,7 @@ impl Api {
             deliveries: Board::new(Reach::Network),
             backup_directory: None,
         });
-        Self { router, registry, limits, _phase: phase }
+        Self { router, registry, limits, metrics, ring, _phase: phase, _alerts: alerts }
     }
 
     /// Sends a request from this machine.

@@ -7,12 +7,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::Api;
 use crate::admin::auth::Administrator;
 use crate::admin::input::{At, Body, Mistakes};
 use crate::admin::problem::Problem;
+use crate::registry::Note;
 use crate::store::StoreError;
 
 /// The longest file name.
@@ -76,6 +78,12 @@ pub(super) async fn backup(
     })?;
     let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
     tracing::info!(who = &*caller.name, path = %path.display(), bytes, "backup written");
+    api.registry.note(Note::Done {
+        author: caller.author(),
+        action: "backup.write",
+        subject: path.display().to_string(),
+        after: json!({ "bytes": bytes }).to_string(),
+    });
     let view = BackupView { path: path.display().to_string(), bytes };
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }

@@ -45,6 +45,9 @@ pub(super) struct CheckBody {
     pub grpc: Option<GrpcBody>,
     pub response_time: Option<ResponseTimeBody>,
     pub resources: Option<ResourcesBody>,
+    /// Only to say why not.
+    #[schema(ignore)]
+    pub plugin: Option<serde_json::Value>,
     /// Between the beginnings of two checks; 10s if absent.
     #[schema(value_type = Option<String>)]
     pub interval: Option<Time>,
@@ -174,6 +177,12 @@ pub(super) fn checks(
 
 fn check(body: CheckBody, known: &Checks, at: &At<'_>, mistakes: &mut Mistakes) -> Option<Check> {
     let name = mistakes.take(&at.key("name"), CheckName::new(&body.name));
+    if body.plugin.is_some() {
+        let why = "is not for a registration to say: which components run in the proxy, its configuration \
+                   says; name one of its `[checks]`, with `name` alone";
+        mistakes.add(&at.key("plugin"), why);
+        return None;
+    }
     let CheckBody { name: _, http, tcp, grpc, response_time, resources, .. } = &body;
     let kinds = [
         http.is_some(),

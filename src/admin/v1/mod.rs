@@ -3,6 +3,8 @@
 //! Everything under `/v1` is limited by address ([`rate`](super::rate)), then asked who it is
 //! ([`auth`](super::auth)); handlers say which role they need by the extractor that they take.
 
+mod alert_channels;
+mod alerts;
 mod audit;
 mod backup;
 mod check_body;
@@ -19,12 +21,16 @@ mod heartbeats;
 mod instance_body;
 mod instance_view;
 mod instances;
+mod metrics;
+mod metrics_view;
 mod openapi;
 mod pick;
+mod prometheus;
 mod proxy;
 mod service_body;
 mod service_view;
 mod services;
+mod silences;
 mod state;
 mod subscriptions;
 mod versions;
@@ -45,16 +51,17 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use pick::{NativePicker, PickError, Picker};
+pub use pick::{NATIVE, NativePicker, PickError, Picker};
 pub use state::service_state;
 
 use super::auth::{AuthState, identify};
 use super::inquiry::Inquiry;
 use super::rate::{Rate, limit};
-
+use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
 use crate::registry::Registry;
+use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 pub(super) use state::States;
 
@@ -71,11 +78,13 @@ pub(super) struct Api(Arc<Handles>);
 /// Narrow handles to what the API shows and changes.
 pub(super) struct Handles {
     pub registry: Registry,
+    pub ring: Arc<Ring>,
     pub auth: Arc<ArcSwap<AuthState>>,
     pub limits: Arc<ArcSwap<AdminLimits>>,
     pub picker: Arc<dyn Picker>,
     pub checks: Arc<ArcSwap<Checks>>,
     pub inquiry: Inquiry,
+    pub desk: Desk,
     pub deliveries: Board,
     pub backup_directory: Option<PathBuf>,
     pub rate: Rate,
@@ -132,9 +141,20 @@ pub(super) fn router(api: Api) -> Router {
         .routes(routes!(events::list))
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
+        .routes(routes!(alerts::list, alerts::post))
+        .routes(routes!(silences::list, silences::add))
+        .routes(routes!(silences::expire))
+        .routes(routes!(alert_channels::list))
+        .routes(routes!(alert_channels::test))
+        .routes(routes!(alert_channels::resend))
+        .routes(routes!(alert_channels::forget))
         .routes(routes!(proxy::routes))
         .routes(routes!(proxy::strategies))
         .routes(routes!(proxy::plugins))
+        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::of_service))
+        .routes(routes!(metrics::samples))
+        .routes(routes!(prometheus::targets))
         .routes(routes!(backup::backup));
     let (router, document) = documented.split_for_parts();
     let guarded = router

@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 use utoipa::IntoParams;
 
 use super::deprecation::{announce, deprecation_of};
@@ -23,8 +24,8 @@ use crate::registry::{Instance, RegistryError};
 
 /// Picks one of a service's instances.
 pub trait Picker: Send + Sync {
-    /// The place of the chosen one among `eligible`, which is not empty. Picks with the same `key` are kept
-    /// together, where the strategy has it so. Must not block.
+    /// The place of the chosen one among `eligible`, which is not empty. `key` is the client's affinity
+    /// key. May take as long as a strategy takes to be set up.
     fn pick(
         &self,
         service: &ServiceKey,
@@ -39,6 +40,8 @@ pub trait Picker: Send + Sync {
 pub enum PickError {
     #[error("is no strategy here; there are {known}")]
     NoStrategy { known: String },
+    #[error("strategy `{strategy}` cannot be asked: {why}")]
+    Unfit { strategy: String, why: String },
     #[error("no instance can be picked now")]
     Nobody,
 }
@@ -53,7 +56,7 @@ pub struct NativePicker {
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// What [`NativePicker`] knows.
-const NATIVE: [&str; 4] = ["weighted", "random", "least-connections", "rendezvous"];
+pub const NATIVE: [&str; 4] = ["weighted", "random", "least-connections", "rendezvous"];
 
 impl Picker for NativePicker {
     fn pick(
@@ -63,12 +66,13 @@ impl Picker for NativePicker {
         strategy: Option<&str>,
         key: Option<&str>,
     ) -> Result<usize, PickError> {
-        let strategy = strategy.unwrap_or(if key.is_some() { "rendezvous" } else { "weighted" });
+        let strategy = strategy.unwrap_or(key.map_or("weighted", |_| "rendezvous"));
+        let key = key.map_or(0, |text| first_u64(&Sha256::digest(text.as_bytes())));
         let place = match strategy {
             "weighted" => by_share(eligible, self.turn.fetch_add(STEP, Ordering::Relaxed)),
             "random" => by_share(eligible, fastrand::u64(..)),
             "least-connections" => least_connections(eligible),
-            "rendezvous" => rendezvous(eligible, key.unwrap_or("")),
+            "rendezvous" => rendezvous(eligible, key),
             _ => return Err(PickError::NoStrategy { known: NATIVE.join(", ") }),
         };
         place.ok_or(PickError::Nobody)
@@ -102,11 +106,10 @@ fn least_connections(eligible: &[Arc<Instance>]) -> Option<usize> {
 
 /// Highest random weight (Thaler and Ravishankar 1998): each instance draws for the key, the best draw
 /// wins, so that only the keys of one that leaves move.
-fn rendezvous(eligible: &[Arc<Instance>], key: &str) -> Option<usize> {
+fn rendezvous(eligible: &[Arc<Instance>], key: u64) -> Option<usize> {
     let draw = |instance: &Instance| {
         let mut hash = Sha256::new();
-        hash.update((key.len() as u64).to_be_bytes());
-        hash.update(key);
+        hash.update(key.to_be_bytes());
         hash.update(instance.record.id.as_str());
         // In the open interval between 0 and 1.
         let uniform = (first_u64(&hash.finalize()) as f64 + 1.0) / (u64::MAX as f64 + 2.0);
@@ -129,11 +132,11 @@ pub(super) struct How {
     #[param(min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9_.:-]+$")]
     #[allow(dead_code, reason = "`ServicePath` reads it")]
     namespace: Option<String>,
-    /// By name: that of a service of the configuration which takes these instances, or `weighted`, `random`,
-    /// `least-connections`, `rendezvous`. If absent, the configured service's own; without one, `weighted`, or
-    /// `rendezvous` if there is a key.
+    /// One that the configuration names, or `weighted`, `random`, `least-connections`, `rendezvous`; if absent,
+    /// the one that serves the service here.
     strategy: Option<String>,
-    /// Requests with the same key go to the same instance, where the strategy has it so.
+    /// Requests with the same key go to the same instance, where the strategy has it so: to the same as
+    /// requests through the proxy whose `hash_on` finds this text.
     key: Option<String>,
 }
 
@@ -168,9 +171,17 @@ pub(super) async fn pick(
     if eligible.is_empty() {
         return Err(nobody());
     }
-    let (strategy, affinity) = (how.strategy.as_deref(), how.key.as_deref());
-    let picked = api.picker.pick(&key, &eligible, strategy, affinity);
+    let (asked, subject) = (api.clone(), key.clone());
+    let (picked, eligible) = spawn_blocking(move || {
+        let (strategy, affinity) = (how.strategy.as_deref(), how.key.as_deref());
+        (asked.picker.pick(&subject, &eligible, strategy, affinity), eligible)
+    })
+    .await
+    .map_err(|_| nobody())?;
     let place = picked.map_err(|error| match error {
+        PickError::Unfit { .. } => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "strategy", error.to_string())
+        }
         PickError::NoStrategy { .. } => {
             let mut mistakes = Mistakes::of_parameters();
             mistakes.add(&At::ROOT.key("strategy"), error.to_string());

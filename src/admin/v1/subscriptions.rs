@@ -236,7 +236,7 @@ pub(super) async fn unsubscribe(
 }
 
 /// From the system's own generator: these are secrets.
-fn random_hex(bytes: usize) -> Result<String, Problem> {
+pub(super) fn random_hex(bytes: usize) -> Result<String, Problem> {
     use ring::rand::{SecureRandom, SystemRandom};
     let mut random = vec![0; bytes];
     SystemRandom::new().fill(&mut random).map_err(|_| {

@@ -58,6 +58,10 @@ pub(super) fn bench(
     kind: Kind,
     options: &Options,
 ) -> ExitCode {
+    if kind == Kind::AlertChannel {
+        eprintln!("error: {plugin} is an alert channel, and this measures picks");
+        return ExitCode::FAILURE;
+    }
     if kind == Kind::HealthCheck {
         eprintln!(
             "error: {plugin} is a health check, and this measures picks; \

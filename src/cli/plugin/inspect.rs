@@ -15,7 +15,10 @@ fn permission(import: &contract::Name) -> &'static str {
         "proconsul:host/log" => "write to the proxy's log, bounded",
         "proconsul:host/random" => "seed a generator",
         "proconsul:host/node" => "read the proxy's zone and region",
-        "proconsul:balancer/types" | "proconsul:health-check/types" => "words only",
+        "proconsul:balancer/types"
+        | "proconsul:health-check/types"
+        | "proconsul:alert-channel/types" => "words only",
+        "proconsul:alert-channel/journal" => "append to the one file that the channel names",
         "proconsul:balancer/loads" => "read endpoints' requests in flight, latency, reported load",
         "proconsul:balancer/request" => "read the request that is being placed",
         "wasi:http/outgoing-handler" => "send HTTP requests to whom it may reach",
@@ -43,6 +46,7 @@ fn reach(kind: Kind) -> &'static str {
         Kind::HealthCheck => {
             "the instance under check, at its own port; besides what `allow` of its `[checks.*]` lists"
         }
+        Kind::AlertChannel => "what `allow` of its `[alerts.channels.*]` lists, and nobody else",
     }
 }
 
@@ -103,6 +107,9 @@ fn world(kind: Kind, component: &LoadedComponent) -> Result<&'static str, Refusa
         }
         Kind::HealthCheck => {
             contract::check_health_check(component).map(|_| Contract::of(kind).world)
+        }
+        Kind::AlertChannel => {
+            contract::check_alert_channel(component).map(|_| Contract::of(kind).world)
         }
     }
 }
@@ -203,13 +210,17 @@ impl Facts<'_> {
                     limits.trip_after
                 );
             }
-            Kind::HealthCheck => {
+            Kind::HealthCheck | Kind::AlertChannel => {
                 let setup = limits.setup_deadline;
+                let (whose, call) = match self.kind {
+                    Kind::AlertChannel => ("channel", "notification"),
+                    _ => ("check", "check"),
+                };
                 println!(
-                    "limits    the check's `timeout`, of which 500ms computing; setup {setup:?}"
+                    "limits    the {whose}'s `timeout`, of which 500ms computing; setup {setup:?}"
                 );
                 println!(
-                    "          memory {} MiB, {} log lines a second, 16 connections and 16 MiB a check",
+                    "          memory {} MiB, {} log lines a second, 16 connections and 16 MiB a {call}",
                     limits.memory_bytes >> 20,
                     limits.log_lines_per_second,
                 );

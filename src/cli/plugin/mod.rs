@@ -12,6 +12,7 @@ mod limits;
 
 mod inspect;
 
+mod alert_channel;
 mod health_check;
 mod scenario;
 mod test;
@@ -94,8 +95,21 @@ pub enum Command {
         #[arg(long, value_name = "HOST:PORT", conflicts_with = "scenarios")]
         against: Option<String>,
         /// The check's config for `--against`, as TOML such as 'path = "/ready"'
-        #[arg(long, default_value = "", requires = "against")]
+        ///
+        /// Of an alert channel: its config for `--send`.
+        #[arg(long, default_value = "")]
         config: String,
+        /// Instead of playing scenarios, make an alert channel send a sample notification
+        ///
+        /// Exits with 1 when it does not arrive, or the plugin fails.
+        #[arg(long, conflicts_with_all = ["scenarios", "against"])]
+        send: bool,
+        /// Whom the channel may speak with, `host:port`; may be given several times
+        #[arg(long, value_name = "HOST:PORT", requires = "send")]
+        allow: Vec<String>,
+        /// The file that the channel may append to
+        #[arg(long, requires = "send")]
+        file: Option<PathBuf>,
         #[command(flatten)]
         limits: LimitFlags,
     },
@@ -123,6 +137,7 @@ pub enum Command {
 pub enum KindName {
     Balancer,
     HealthCheck,
+    AlertChannel,
 }
 
 impl From<KindName> for Kind {
@@ -130,6 +145,7 @@ impl From<KindName> for Kind {
         match name {
             KindName::Balancer => Kind::Balancer,
             KindName::HealthCheck => Kind::HealthCheck,
+            KindName::AlertChannel => Kind::AlertChannel,
         }
     }
 }
@@ -151,6 +167,13 @@ pub(super) fn run(command: Command) -> ExitCode {
             let limits = limits.or(PluginLimits::default());
             with_source(&plugin, |source| {
                 health_check::against(&plugin, source, limits, &address, &config, json)
+            })
+        }
+        Command::Test { plugin, json, send: true, config, allow, file, limits, .. } => {
+            let limits = limits.or(PluginLimits::default());
+            with_source(&plugin, |source| {
+                let errand = alert_channel::Errand { config, allow, file };
+                alert_channel::send(&plugin, source, limits, &errand, json)
             })
         }
         Command::Test { plugin, scenarios, json, verbose, limits, .. } => {

@@ -58,10 +58,19 @@ const HEALTH_CHECK: Template = [
     ("scenarios/answers.toml", include_str!("template-health-check/scenarios/answers.toml")),
 ];
 
+const ALERT_CHANNEL: Template = [
+    ("Cargo.toml", include_str!("template/Cargo.toml.in")),
+    ("README.md", include_str!("template-alert-channel/README.md")),
+    (".gitignore", include_str!("template/gitignore")),
+    ("src/lib.rs", include_str!("template-alert-channel/src/lib.rs")),
+    ("sample.toml", include_str!("template-alert-channel/sample.toml")),
+];
+
 fn template(kind: Kind) -> &'static Template {
     match kind {
         Kind::Balancer => &BALANCER,
         Kind::HealthCheck => &HEALTH_CHECK,
+        Kind::AlertChannel => &ALERT_CHANNEL,
     }
 }
 

@@ -31,6 +31,10 @@ pub(super) fn test(
     named: &[PathBuf],
     show: Show,
 ) -> ExitCode {
+    if kind == Kind::AlertChannel {
+        eprintln!("error: {plugin} is an alert channel; try it with --send");
+        return ExitCode::FAILURE;
+    }
     let files = match scenario_files(plugin, source, named) {
         Ok(files) => files,
         Err(message) => {

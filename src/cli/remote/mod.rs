@@ -3,12 +3,14 @@
 //!
 //! They know the API from outside alone, as any other client does.
 
+mod alert;
 mod audit;
 mod client;
 mod events;
 mod group;
 mod health;
 mod instance;
+mod metrics;
 mod path;
 mod service;
 mod show;
@@ -19,20 +21,24 @@ mod watch;
 use std::future::Future;
 use std::process::ExitCode;
 
+pub use alert::Command as Alert;
 pub use audit::Arguments as Audit;
 pub use events::Arguments as Events;
 pub use group::Command as Group;
 pub use health::Arguments as Health;
 pub use instance::Command as Instance;
+pub use metrics::Arguments as Metrics;
 pub use service::Command as Service;
 pub use store::Command as Store;
 pub use token::Command as Token;
 
+pub use alert::run as alert;
 pub use audit::run as audit;
 pub use events::run as events;
 pub use group::run as group;
 pub use health::run as health;
 pub use instance::run as instance;
+pub use metrics::run as metrics;
 pub use service::run as service;
 pub use store::run as store;
 pub use token::run as token;

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Size;
+use crate::telemetry::access_line::FIELDS;
+
 /// The access log: JSON lines, written without ever holding up a request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -12,6 +15,43 @@ pub struct AccessLog {
     /// Lines that may wait to be written; further ones are dropped and counted. 1 to 1048576.
     #[schemars(range(min = 1, max = 1048576))]
     pub queue_lines: u32,
+    /// Begins the file anew when it grows too large. Default: never, as logrotate wants it.
+    pub rotate: Option<Rotate>,
+    /// What a line says under `fields`; `error` is always there.
+    pub fields: Vec<String>,
+    /// Request headers that a line shows, cut at 1024 bytes each.
+    pub request_headers: Vec<String>,
+    /// Likewise of the response.
+    pub response_headers: Vec<String>,
+    /// Headers whose values are written as `***`.
+    pub mask_headers: Vec<String>,
+    /// Query parameters whose values are written as `***`.
+    pub mask_query: Vec<String>,
+    /// The share of requests answered with 2xx that get a line, chosen by their trace's id. 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub sample_2xx: f64,
+    /// Who the user is: `{ header = "x-user-id" }`. As the client or whoever is before the proxy wrote it:
+    /// nobody verifies it. Default: nobody.
+    pub user_id: Option<UserId>,
+}
+
+/// When a file is begun anew.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// The file becomes `.1` before it grows beyond this. 1KiB to 1024GiB.
+    pub size: Size,
+    /// Former files that stay. 1 to 1000.
+    #[schemars(range(min = 1, max = 1000))]
+    pub keep: u32,
+}
+
+/// Where a user's name is.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserId {
+    /// In a request header.
+    Header(String),
 }
 
 /// Where the lines go.
@@ -28,6 +68,18 @@ pub enum AccessLogTarget {
 
 impl Default for AccessLog {
     fn default() -> Self {
-        Self { target: AccessLogTarget::Off, queue_lines: 8192 }
+        let texts = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            target: AccessLogTarget::Off,
+            queue_lines: 8192,
+            rotate: None,
+            fields: texts(&FIELDS),
+            request_headers: Vec::new(),
+            response_headers: Vec::new(),
+            mask_headers: texts(&["authorization", "cookie", "proxy-authorization", "set-cookie"]),
+            mask_query: texts(&["access_token", "token"]),
+            sample_2xx: 1.0,
+            user_id: None,
+        }
     }
 }

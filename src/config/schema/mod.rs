@@ -6,12 +6,16 @@
 
 mod access_log;
 mod admin;
+mod alert_channel;
+mod alert_rule;
+mod alerts;
 mod check;
 mod headers;
 mod health;
 mod json;
 mod listener;
 mod log;
+mod metrics;
 mod otlp;
 mod plugins;
 mod registry;
@@ -26,8 +30,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use access_log::{AccessLog, AccessLogTarget};
+pub use access_log::{AccessLog, AccessLogTarget, Rotate, UserId};
 pub use admin::{Admin, AdminAuth, AdminToken, JwtAuth, Role};
+pub use alert_channel::AlertChannel;
+pub use alert_rule::{
+    AlertAggregate, AlertDivisor, AlertFunction, AlertOp, AlertRule, AlertThreshold,
+};
+pub use alerts::{AlertInhibition, Alerts};
 pub use check::{
     Check, CheckTls, GrpcCheck, HttpCheck, ResourceCheck, ResponseTimeCheck, TcpCheck,
 };
@@ -36,6 +45,7 @@ pub use health::{Health, HealthStatus, ServiceHealth};
 pub use json::json_schema;
 pub use listener::{CertificateFiles, Listener, ListenerTls};
 pub use log::{Log, LogFormat};
+pub use metrics::Metrics;
 pub use otlp::{Otlp, OtlpProtocol, OtlpTls, OtlpTraces};
 pub use plugins::Plugins;
 pub use registry::{Registry, RegistryStore};
@@ -65,6 +75,8 @@ pub struct File {
     pub access_log: AccessLog,
     /// Traces for an OpenTelemetry collector. Default: none.
     pub otlp: Option<Otlp>,
+    /// What is counted, and how long the process remembers it.
+    pub metrics: Metrics,
     /// Limits of every plugin, and the cache of compiled ones.
     pub plugins: Plugins,
     /// The registry of services and their instances.
@@ -73,6 +85,8 @@ pub struct File {
     pub health: Health,
     /// Health checks, by name: services name them, and so may registrations.
     pub checks: BTreeMap<String, Check>,
+    /// What people are told when something is wrong, and how it reaches them.
+    pub alerts: Alerts,
     /// Sockets that take requests, by name.
     pub listeners: BTreeMap<String, Listener>,
     /// Plugins with their configuration, by name. A service may also name a built-in directly.

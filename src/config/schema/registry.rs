@@ -22,6 +22,8 @@ pub struct Registry {
     /// Fewer lapsed instances than this are never suspicious.
     #[schemars(range(min = 1, max = 1000000))]
     pub self_preservation_least: u32,
+    /// After this time the registry believes what it sees, and what is silent still lapses. 1s to 24h.
+    pub self_preservation_limit: Time,
     /// How long an instance that was deregistered may finish its requests. 0s to 1h.
     pub drain_timeout: Time,
     /// Registered services at most. 1 to 10000000.
@@ -58,6 +60,7 @@ impl Default for Registry {
             ttl_grace: Time::from_secs(60),
             self_preservation_percent: 50,
             self_preservation_least: 5,
+            self_preservation_limit: Time::from_secs(3600),
             drain_timeout: Time::from_secs(30),
             max_services: 20_000,
             max_instances: 200_000,

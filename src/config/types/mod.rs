@@ -4,9 +4,12 @@
 //! Knows nothing of TOML: `schema` is the file's shape, `validate` the way from there to here.
 
 mod admin;
+mod alert_channel;
+mod alerts;
 mod headers;
 mod listener;
 mod log;
+mod metrics;
 mod otlp;
 mod plugins;
 mod registry;
@@ -22,9 +25,12 @@ pub use crate::model::PluginSource;
 use crate::model::{Check, CheckName, ServiceName, StrategyName};
 
 pub use admin::*;
+pub use alert_channel::*;
+pub use alerts::*;
 pub use headers::*;
 pub use listener::*;
 pub use log::*;
+pub use metrics::*;
 pub use otlp::*;
 pub use plugins::*;
 pub use registry::*;
@@ -40,13 +46,15 @@ pub struct Config {
     pub access_log: AccessLog,
     /// `None` exports nothing.
     pub otlp: Option<Otlp>,
+    pub metrics: Metrics,
     pub plugins: Plugins,
     pub registry: Registry,
     pub health: Health,
     /// `[checks]`: services name them, and registrations may.
     pub checks: BTreeMap<CheckName, Arc<Check>>,
+    pub alerts: Alerts,
     pub listeners: Vec<Listener>,
-    /// Every strategy that a service uses: those of `[strategies]`, and built-in ones that a
+    /// Every strategy: those of `[strategies]`, used or not, and built-in ones that a
     /// service names directly.
     pub strategies: BTreeMap<StrategyName, Arc<Strategy>>,
     pub services: BTreeMap<ServiceName, Arc<Service>>,

@@ -15,6 +15,8 @@ pub struct Registry {
     pub self_preservation_percent: u32,
     /// Fewer lapsed instances than this are never suspicious.
     pub self_preservation_least: u32,
+    /// After this what is silent still lapses after all.
+    pub self_preservation_limit: Duration,
     /// A draining instance leaves after this, requests or not.
     pub drain_timeout: Duration,
     pub max_services: usize,
@@ -32,6 +34,7 @@ impl Default for Registry {
             ttl_grace: Duration::from_secs(60),
             self_preservation_percent: 50,
             self_preservation_least: 5,
+            self_preservation_limit: Duration::from_secs(3600),
             drain_timeout: Duration::from_secs(30),
             max_services: 20_000,
             max_instances: 200_000,

@@ -71,6 +71,28 @@ impl<'a> Check<'a> {
         });
     }
 
+    /// A name that is none of `known`, which are too many to list.
+    pub fn unheard_of<'n>(
+        &mut self,
+        at: &KeyPath,
+        what: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'n str>,
+        allowed: &str,
+    ) {
+        let meant = nearest(name, known);
+        self.report(at, || self.tree.problem(at, what).suggest(meant).allowed(allowed));
+    }
+
+    /// A key that is none of `known`; `what` says so.
+    pub fn unknown_key(&mut self, at: &KeyPath, what: &str, key: &str, known: Vec<&str>) {
+        self.report(at, || {
+            let Located { place, path, .. } = self.tree.locate(at);
+            let problem = Problem::new(place, path, what);
+            problem.suggest(nearest(key, known.iter().copied())).allowed(listed(&known))
+        });
+    }
+
     /// A problem of a table as a whole, whose value is not worth showing.
     pub fn lacks(&mut self, at: &KeyPath, what: &str) {
         self.report(at, || {

@@ -269,7 +269,8 @@ fn degraded(
     above.map(|above| check.time(&at.key("degraded_above"), above, MILLISECOND, DAY))
 }
 
-fn allowed(allow: &[String], at: &KeyPath, check: &mut Check<'_>) -> Vec<AllowedPeer> {
+/// Whom a plugin may connect to.
+pub fn allowed(allow: &[String], at: &KeyPath, check: &mut Check<'_>) -> Vec<AllowedPeer> {
     let mut peers = Vec::new();
     for (i, text) in allow.iter().enumerate() {
         match allowed_peer(text) {
@@ -283,7 +284,8 @@ fn allowed(allow: &[String], at: &KeyPath, check: &mut Check<'_>) -> Vec<Allowed
     peers
 }
 
-fn allowed_peer(text: &str) -> Option<AllowedPeer> {
+/// One of them, if it is well written.
+pub fn allowed_peer(text: &str) -> Option<AllowedPeer> {
     let (host, port) = text.rsplit_once(':')?;
     let port = match port {
         "*" => None,

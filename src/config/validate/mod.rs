@@ -4,13 +4,21 @@
 //! Pure: what it must know of the machine comes in [`Surroundings`]. It never sees what was pruned,
 //! and does not complain of its absence: that was reported when it was pruned.
 
+mod access_log;
 mod admin;
+mod alert_channel;
+mod alert_metric;
+mod alert_paging;
+mod alert_rule;
+mod alert_text;
+mod alerts;
 mod check;
 mod headers;
 mod health;
 mod health_check;
 mod listener;
 mod matcher;
+mod metrics;
 mod network;
 mod otlp;
 mod plugins;
@@ -31,6 +39,7 @@ use super::tree::Node;
 use super::types::Config;
 pub use admin::service_pattern;
 use check::Check;
+pub use health_check::allowed_peer;
 
 /// What a configuration means depends on where it is read.
 pub struct Surroundings<'a> {
@@ -51,6 +60,7 @@ pub struct Surroundings<'a> {
 pub struct BuiltIn<'a> {
     pub strategies: &'a [&'a str],
     pub checks: &'a [&'a str],
+    pub channels: &'a [&'a str],
 }
 
 /// What validation makes of a file.
@@ -81,10 +91,12 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         log,
         access_log,
         otlp,
+        metrics,
         plugins,
         registry,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,
@@ -94,8 +106,9 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let server = process::server(server, &at("server"), check);
     let admin = admin::admin(admin, &at("admin"), check);
     let log = process::log(log, &at("log"), check);
-    let access_log = process::access_log(access_log, &at("access_log"), check);
     let otlp = otlp.map(|otlp| otlp::otlp(otlp, &at("otlp"), check));
+    let access_log = access_log::access_log(access_log, &at("access_log"), check);
+    let metrics = metrics::metrics(metrics, &at("metrics"), check);
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
     let admin_address = admin.as_ref().and_then(|admin| admin.address);
     let listeners = listener::listeners(listeners, admin_address, &at("listeners"), check);
@@ -104,6 +117,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let (health, schedule) = health::health(health, &at("health"), check);
     let memory = plugins.limits.memory_bytes;
     let checks = health_check::checks(checks, &schedule, memory, &at("checks"), check);
+    let alerts = alerts::alerts(alerts, memory, &at("alerts"), check);
     let services = service::services(services, &health, &checks, &at("services"), check);
     let strategies = strategy::used(strategies, &services, &plugins.limits, check);
     let routes = route::routes(routes, &at("routes"), check);
@@ -113,10 +127,12 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         log: log?,
         access_log: access_log?,
         otlp: otlp.flatten(),
+        metrics,
         plugins,
         registry: registry?,
         health,
         checks,
+        alerts,
         listeners,
         strategies,
         services,

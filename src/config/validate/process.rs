@@ -1,4 +1,4 @@
-//! `[server]`, `[log]`, `[access_log]`: what concerns the process rather than requests.
+//! `[server]`, `[log]`: what concerns the process rather than requests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check::{Check, HOUR};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{AccessLog, AccessLogTarget, Log, LogFormat, Server};
+use crate::config::types::{Log, LogFormat, Server};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -67,21 +67,4 @@ fn is_directive(text: &str) -> bool {
     let (target, level) = text.split_once('=').unwrap_or(("any", text));
     let in_target = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     !target.is_empty() && target.chars().all(in_target) && LEVELS.contains(&level)
-}
-
-pub fn access_log(
-    access_log: schema::AccessLog,
-    at: &KeyPath,
-    check: &mut Check<'_>,
-) -> Option<AccessLog> {
-    let schema::AccessLog { target, queue_lines } = access_log;
-    let target = match target {
-        schema::AccessLogTarget::Off => AccessLogTarget::Off,
-        schema::AccessLogTarget::Stdout => AccessLogTarget::Stdout,
-        schema::AccessLogTarget::File(path) => {
-            AccessLogTarget::File(check.path(&at.key("target").key("file"), &path))
-        }
-    };
-    let queue_lines = check.number(&at.key("queue_lines"), queue_lines, 1, 1 << 20) as usize;
-    Some(AccessLog { target, queue_lines })
 }

@@ -21,6 +21,7 @@ pub fn registry(
         ttl_grace,
         self_preservation_percent,
         self_preservation_least,
+        self_preservation_limit,
         drain_timeout,
         max_services,
         max_instances,
@@ -56,6 +57,12 @@ pub fn registry(
         max_audit_records: number("max_audit_records", max_audit_records, 100, 100_000_000).into(),
         max_subscriptions: number("max_subscriptions", max_subscriptions, 0, 100_000) as usize,
         ttl_grace: check.time(&at.key("ttl_grace"), ttl_grace, Duration::from_secs(1), DAY),
+        self_preservation_limit: check.time(
+            &at.key("self_preservation_limit"),
+            self_preservation_limit,
+            Duration::from_secs(1),
+            DAY,
+        ),
         drain_timeout: check.time(&at.key("drain_timeout"), drain_timeout, Duration::ZERO, HOUR),
     })
 }

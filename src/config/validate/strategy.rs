@@ -1,6 +1,6 @@
 //! `[strategies]`, and which of them are in use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -121,25 +121,26 @@ fn default_hash_on(source: &PluginSource) -> HashOn {
     }
 }
 
-/// Those of `declared` that a service uses, and the built-in ones that services name directly.
+/// All that are `declared` (the API may be asked to pick by one that no service uses), and the built-in ones
+/// that services name directly.
 pub fn used(
     declared: Strategies,
     services: &BTreeMap<ServiceName, Arc<Service>>,
     inherited: &PluginLimits,
     check: &mut Check<'_>,
 ) -> Strategies {
-    let mut used = Strategies::new();
-    for name in services.values().map(|service| &service.strategy) {
-        let strategy = declared.get(name).cloned();
-        // A name that is neither was reported where the service was checked.
-        let strategy = strategy.or_else(|| direct(name, inherited, check).map(Arc::new));
-        used.extend(strategy.map(|strategy| (name.clone(), strategy)));
-    }
-    for name in declared.keys().filter(|name| !used.contains_key(*name)) {
+    let named: BTreeSet<_> = services.values().map(|service| &service.strategy).collect();
+    for name in declared.keys().filter(|name| !named.contains(name)) {
         let at = KeyPath::root("strategies").key(name.as_str());
         check.doubt(&at, "is used by no service");
     }
-    used
+    let mut all = declared.clone();
+    for name in named.into_iter().filter(|name| !declared.contains_key(*name)) {
+        // A name that is neither was reported where the service was checked.
+        let strategy = direct(name, inherited, check).map(Arc::new);
+        all.extend(strategy.map(|strategy| (name.clone(), strategy)));
+    }
+    all
 }
 
 fn direct(name: &StrategyName, limits: &PluginLimits, check: &Check<'_>) -> Option<Strategy> {

@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
 use wasmtime::component::InstancePre;
 
 use super::super::contract::HealthCheckExports;
 use super::super::library::LoadedComponent;
+use super::super::patient::{
+    Authorities, Fault, MAX_BUSY, PatientState, Permit, Rules, Words, bounded,
+};
 use super::super::refusal::Refusal;
 use super::super::seeds::Seeds;
-use super::fault::Fault;
 use super::instance::Instance;
-use super::metered::{MAX_BUSY, Metered};
-use super::network::{Authorities, Permit, Rules};
-use super::state::{CheckState, Words};
 use super::target::Target;
 use crate::config::PluginLimits;
 use crate::model::{CheckName, PluginCheck, Verdict};
@@ -37,7 +35,7 @@ pub(super) struct Blueprint {
     pub limits: PluginLimits,
     pub component: Arc<LoadedComponent>,
     pub exports: HealthCheckExports,
-    pub pre: InstancePre<CheckState>,
+    pub pre: InstancePre<PatientState>,
     pub rules: Rules,
     pub authorities: Authorities,
     pub words: Words,
@@ -63,8 +61,7 @@ impl HealthChecker {
     pub async fn check(&self, target: &Target, deadline: Duration) -> Result<Verdict, Fault> {
         let metrics = &self.blueprint.metrics;
         metrics.checks.inc();
-        let looking = Metered::new(MAX_BUSY, self.look(target, deadline));
-        let result = timeout(deadline, looking).await.unwrap_or(Err(Fault::Deadline(deadline)));
+        let result = bounded(deadline, MAX_BUSY, self.look(target, deadline)).await;
         if let Err(fault) = &result {
             metrics.faulted(fault.reason());
             self.tell(target, fault);
@@ -88,7 +85,7 @@ impl HealthChecker {
             Some(instance) => instance,
             None => self.instantiate(Permit::none(&self.blueprint.rules)).await?,
         };
-        let permit = Permit::new(self.blueprint.rules.clone(), target);
+        let permit = target.permit(self.blueprint.rules.clone());
         // An instance that fails is dropped here, and so is one whose check is given up.
         let verdict = instance.check(target.to_guest(deadline), permit).await?;
         self.put_back(instance);
@@ -117,7 +114,7 @@ impl HealthChecker {
     /// A configured instance, which may reach nobody yet.
     async fn instantiate(&self, permit: Permit) -> Result<Instance, Refusal> {
         let Blueprint { check, exports, pre, authorities, words, seeds, .. } = &self.blueprint;
-        let state = CheckState::new(
+        let state = PatientState::new(
             check.memory_bytes,
             permit,
             authorities.clone(),
@@ -137,7 +134,7 @@ impl HealthChecker {
     /// A permission to reach nobody, where nobody is told.
     pub(super) fn no_permit(&self) -> Permit {
         let mut rules = self.blueprint.rules.clone();
-        rules.denials.metrics = None;
+        rules.denials.counters = None;
         Permit::none(&rules)
     }
 

@@ -3,26 +3,23 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::timeout;
-use wasmtime::component::{HasSelf, InstancePre, Linker};
+use wasmtime::component::{InstancePre, Linker};
 
-use super::super::bindings::{log, random};
 use super::super::contract::{self, HealthCheckExports};
 use super::super::engine::EngineError;
 use super::super::kind::Kind;
 use super::super::library::{Library, LoadedComponent};
 use super::super::log_gate::{LogGate, tame};
+use super::super::patient::{
+    Authorities, Counters, Denials, Fault, MAX_BUSY, Owner, PatientState, Resolver, Rules, Words,
+    bounded, linker, tried,
+};
 use super::super::refusal::Refusal;
 use super::super::seeds::Seeds;
 use super::checker::{Blueprint, HealthChecker};
-use super::fault::Fault;
-use super::metered::{MAX_BUSY, Metered};
-use super::network::{self, Authorities, Denials, Resolver, Rules};
-use super::state::{CheckState, Words};
 use super::target::Target;
 use crate::config::PluginLimits;
 use crate::model::{
@@ -32,8 +29,8 @@ use crate::telemetry::Metrics;
 
 /// What all health checkers of a process share.
 pub struct HealthCheckHost {
-    library: Library,
-    linker: Linker<CheckState>,
+    library: Arc<Library>,
+    linker: Linker<PatientState>,
     seeds: Seeds,
     metrics: Metrics,
     resolver: Arc<dyn Resolver>,
@@ -44,24 +41,20 @@ pub struct HealthCheckHost {
 struct Checked {
     component: Arc<LoadedComponent>,
     exports: HealthCheckExports,
-    pre: InstancePre<CheckState>,
+    pre: InstancePre<PatientState>,
 }
 
 impl HealthCheckHost {
     /// A host whose library's engine is an [`AsyncEngine`](super::super::AsyncEngine). `resolver` is asked
     /// for the names that `allow` lists.
     pub fn new(
-        library: Library,
+        library: impl Into<Arc<Library>>,
         seeds: Seeds,
         metrics: Metrics,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Arc<Self>, EngineError> {
-        let mut linker = Linker::new(library.engine());
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-        log::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        random::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-        network::add_to_linker(&mut linker)?;
+        let library = library.into();
+        let linker = linker(library.engine())?;
         let authorities = Authorities::default();
         Ok(Arc::new(Self { library, linker, seeds, metrics, resolver, authorities }))
     }
@@ -86,11 +79,7 @@ impl HealthCheckHost {
             return Ok(previous.clone());
         }
         let checker = Arc::new(HealthChecker::new(self.blueprint(check, name, limits, checked)));
-        let tried = thread::scope(|scope| {
-            let trial = scope.spawn(|| block_on(try_out(&checker, limits.setup_deadline)));
-            trial.join().unwrap_or_else(|_| Err(Refusal::Instantiate("the host failed".into())))
-        });
-        tried.map(|()| checker)
+        tried(try_out(&checker, limits.setup_deadline)).map(|()| checker)
     }
 
     fn checked(&self, check: &PluginCheck, limits: &PluginLimits) -> Result<Checked, Refusal> {
@@ -113,9 +102,13 @@ impl HealthCheckHost {
         let Checked { component, exports, pre } = checked;
         let metrics = self.metrics.checker(name.as_str(), &Fault::REASONS);
         let gate = || Arc::new(Mutex::new(LogGate::new(limits.log_lines_per_second)));
-        let label: Arc<str> = name.as_str().into();
+        let owner = Owner::Check(name.as_str().into());
+        let counters = Counters {
+            connections_denied: metrics.connections_denied.clone(),
+            log_lines_dropped: metrics.log_lines_dropped.clone(),
+        };
         let denials =
-            Denials { check: label.clone(), gate: gate(), metrics: Some(metrics.clone()) };
+            Denials { owner: owner.clone(), gate: gate(), counters: Some(counters.clone()) };
         Blueprint {
             name: name.clone(),
             check: check.clone(),
@@ -129,7 +122,7 @@ impl HealthCheckHost {
                 denials,
             },
             authorities: self.authorities.clone(),
-            words: Words { check: label, gate: gate(), metrics: metrics.clone() },
+            words: Words { owner, gate: gate(), counters },
             seeds: self.seeds.clone(),
             metrics,
         }
@@ -139,26 +132,14 @@ impl HealthCheckHost {
 /// Has a checker make an instance and look at something that is not there. Any verdict will do.
 async fn try_out(checker: &HealthChecker, deadline: Duration) -> Result<(), Refusal> {
     let failed = |export, fault: Fault| Refusal::Failed { export, fault: fault.words() };
-    let setup = Metered::new(deadline, async { Ok(checker.instantiate_silently().await) });
-    let mut instance = timeout(deadline, setup)
-        .await
-        .unwrap_or(Err(Fault::Deadline(deadline)))
-        .map_err(|fault| failed("configure", fault))??;
+    let setup = async { Ok(checker.instantiate_silently().await) };
+    let mut instance =
+        bounded(deadline, deadline, setup).await.map_err(|fault| failed("configure", fault))??;
     let (endpoint, permit) = (sample().to_guest(deadline), checker.no_permit());
-    let check = Metered::new(MAX_BUSY, instance.check(endpoint, permit));
-    timeout(deadline, check)
+    bounded(deadline, MAX_BUSY, instance.check(endpoint, permit))
         .await
-        .unwrap_or(Err(Fault::Deadline(deadline)))
         .map_err(|fault| failed("check", fault))
         .map(|_| ())
-}
-
-fn block_on<T>(future: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal::Instantiate(error.to_string()))?
-        .block_on(future)
 }
 
 /// What a component is tried with.

@@ -1,30 +1,19 @@
 //! One instance of a health check: a store and its typed exports.
 
+use wasmtime::Store;
 use wasmtime::component::{InstancePre, TypedFunc};
-use wasmtime::{Store, UpdateDeadline};
 
 use super::super::contract::HealthCheckExports;
 use super::super::exports::{function, settled};
 use super::super::log_gate::tame;
+use super::super::patient::{Fault, PatientState, Permit, instantiate};
 use super::super::refusal::Refusal;
 use super::bindings::{Endpoint, Verdict};
-use super::fault::Fault;
-use super::network::Permit;
-use super::state::CheckState;
 use crate::model::{self, HealthStatus};
-
-/// Bytes that one call out of a component may hand to the host.
-const MAX_CALL_BYTES: usize = 4 << 20;
-
-/// Handles that an instance may have at a time.
-const MAX_HANDLES: usize = 4096;
-
-/// Computing guests let others go on at each tick of the engine's clock.
-const TICKS_BETWEEN_YIELDS: u64 = 1;
 
 /// A live instance, for one check at a time.
 pub(super) struct Instance {
-    store: Store<CheckState>,
+    store: Store<PatientState>,
     check: TypedFunc<(Endpoint,), (Verdict,)>,
     configure: TypedFunc<(String,), (Result<(), String>,)>,
     checks: u32,
@@ -33,20 +22,11 @@ pub(super) struct Instance {
 impl Instance {
     /// Instantiates a component. Nothing of it has run yet but its start function.
     pub(super) async fn new(
-        component: &InstancePre<CheckState>,
+        component: &InstancePre<PatientState>,
         exports: &HealthCheckExports,
-        state: CheckState,
+        state: PatientState,
     ) -> Result<Self, Refusal> {
-        let mut store = Store::new(component.engine(), state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(MAX_CALL_BYTES);
-        store.set_max_component_handles(MAX_HANDLES);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(TICKS_BETWEEN_YIELDS)));
-        store.set_epoch_deadline(TICKS_BETWEEN_YIELDS);
-        let instance = component
-            .instantiate_async(&mut store)
-            .await
-            .map_err(|error| Refusal::Instantiate(Fault::of(&error).words()))?;
+        let (mut store, instance) = instantiate(component, state).await?;
         let checker = exports.checker.as_str();
         let configure = function(&mut store, instance, checker, "configure")?;
         let check = function(&mut store, instance, checker, "check")?;
@@ -55,7 +35,6 @@ impl Instance {
 
     /// Calls `configure`.
     pub(super) async fn configure(&mut self, config_json: &str) -> Result<(), Refusal> {
-        self.store.set_epoch_deadline(TICKS_BETWEEN_YIELDS);
         let result = self.configure.call_async(&mut self.store, (config_json.to_owned(),)).await;
         settled("configure", result, |error| Fault::of(error).words())
     }
@@ -68,7 +47,6 @@ impl Instance {
     ) -> Result<model::Verdict, Fault> {
         self.checks += 1;
         self.store.data().gate.set(permit);
-        self.store.set_epoch_deadline(TICKS_BETWEEN_YIELDS);
         match self.check.call_async(&mut self.store, (endpoint,)).await {
             Ok((verdict,)) => Ok(to_model(verdict)),
             Err(error) => Err(Fault::of(&error)),

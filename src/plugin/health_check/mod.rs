@@ -3,20 +3,15 @@
 //! A [`HealthCheckHost`] makes a [`HealthChecker`] of a component, aside and with a trial; the
 //! health loop calls [`HealthChecker::check`] for a [`Target`]. What comes of it is a verdict, or a
 //! [`Fault`]: the component's failure, which says nothing about the instance. Whom a check
-//! may reach is decided in `network`. Knows nothing of schedules, thresholds or the registry.
+//! may reach is decided in `patient::network`. Knows nothing of schedules, thresholds or the registry.
 
 mod bindings;
 mod checker;
-mod fault;
 mod host;
 mod instance;
-mod metered;
-mod network;
-mod state;
 mod target;
 
+pub use super::patient::{Fault, Resolver, SystemResolver};
 pub use checker::HealthChecker;
-pub use fault::Fault;
 pub use host::HealthCheckHost;
-pub use network::{Resolver, SystemResolver};
 pub use target::Target;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::patient::{Permit, Rules};
 use super::bindings::Endpoint;
 use crate::model::InstanceRecord;
 
@@ -20,6 +21,13 @@ impl Target {
     /// Where it may be reached, in the order in which that is tried.
     pub(super) fn socket_addresses(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         self.addresses.iter().map(|ip| SocketAddr::new(ip.to_canonical(), self.record.port))
+    }
+
+    /// Permission to reach it, and what the rules list.
+    pub(super) fn permit(&self, rules: Rules) -> Permit {
+        let instance = format!("{}/{}", self.record.service, self.record.id);
+        let addresses = self.socket_addresses().collect();
+        Permit::for_instance(rules, instance, &self.record.host, addresses)
     }
 
     /// As the component is shown it, for a check that may take `deadline`.

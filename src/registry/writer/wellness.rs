@@ -71,6 +71,14 @@ impl Writer {
                     tracing::warn!(silent, total, "self-preservation begins");
                     self.set_self_preserving(true, message, now);
                 }
+                Step::Believes { silent } => {
+                    tracing::warn!(silent, "self-preservation ends at its limit");
+                    let message = format!(
+                        "{silent} instances stayed away to the limit of self-preservation: \
+                         the registry believes it, and lets them lapse"
+                    );
+                    self.set_self_preserving(false, message, now);
+                }
                 Step::Trusts => {
                     tracing::info!("self-preservation ends");
                     let message = "enough heart-beats come again".to_owned();

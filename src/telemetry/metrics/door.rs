@@ -1,6 +1,6 @@
 //! What happens on a client's connection before there is a request.
 
-use prometheus::{IntCounter, Registry};
+use prometheus::{Histogram, IntCounter, Registry};
 
 use super::families::add;
 
@@ -11,11 +11,14 @@ pub struct DoorMetrics {
     pub slow_clients: IntCounter,
     /// What came was no request, and was refused.
     pub malformed_requests: IntCounter,
+    /// How late the loops are that serve connections.
+    pub lag: Histogram,
 }
 
 impl DoorMetrics {
-    pub(super) fn new(registry: &Registry) -> Self {
+    pub(super) fn new(registry: &Registry, lag: Histogram) -> Self {
         Self {
+            lag,
             slow_clients: add(
                 registry,
                 IntCounter::new(

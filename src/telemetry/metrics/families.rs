@@ -1,11 +1,13 @@
 //! Names, help texts, labels and buckets of every family, in one place to read.
 
+use super::known;
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, core::Collector,
 };
 
 use super::door::DoorMetrics;
+use super::traffic::TrafficFamilies;
 
 /// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
 const REQUEST_SECONDS: &[f64] =
@@ -35,11 +37,16 @@ pub(super) struct Families {
     pub connections_denied: IntCounterVec,
     pub check_log_lines_dropped: IntCounterVec,
     pub check_instances_idle: IntGaugeVec,
+    pub channel_sends: IntCounterVec,
+    pub channel_faults: IntCounterVec,
+    pub channel_connections_denied: IntCounterVec,
+    pub channel_log_lines_dropped: IntCounterVec,
     pub reloads: IntCounterVec,
     pub last_reload_successful: IntGauge,
     pub last_reload_seconds: Gauge,
     pub access_log_dropped: IntCounter,
     pub door: DoorMetrics,
+    pub traffic: TrafficFamilies,
 }
 
 /// Registers a family. Its name and labels are constants, so it cannot fail.
@@ -48,6 +55,7 @@ pub(super) fn add<C: Collector + Clone + 'static>(
     family: prometheus::Result<C>,
 ) -> C {
     let family = family.expect("names and labels are well-formed constants");
+    known::note(&family);
     registry.register(Box::new(family.clone())).expect("each family is registered once");
     family
 }
@@ -67,6 +75,7 @@ impl Families {
         let request = &["service", "route", "status_class"];
         let plugin = &["service", "strategy"];
         let check = &["check"];
+        let channel = &["channel"];
         let build = add(
             registry,
             GaugeVec::new(
@@ -76,6 +85,7 @@ impl Families {
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
 
+        let traffic = TrafficFamilies::new(registry);
         Self {
             requests: counters(
                 "proconsul_http_requests_total",
@@ -179,6 +189,26 @@ impl Families {
                 "Instances of a check's component that wait for their next check.",
                 check,
             ),
+            channel_sends: counters(
+                "proconsul_plugin_channel_sends_total",
+                "Notifications that a channel's component was asked to send, each try.",
+                channel,
+            ),
+            channel_faults: counters(
+                "proconsul_plugin_channel_faults_total",
+                "Sendings in which a channel's component failed, by how.",
+                &["channel", "reason"],
+            ),
+            channel_connections_denied: counters(
+                "proconsul_plugin_channel_connections_denied_total",
+                "Attempts of a channel's component to reach what it must not.",
+                channel,
+            ),
+            channel_log_lines_dropped: counters(
+                "proconsul_plugin_channel_log_lines_dropped_total",
+                "Log lines of a channel's component above its limit.",
+                channel,
+            ),
             reloads: counters(
                 "proconsul_config_reloads_total",
                 "Reloads, by whether they took effect.",
@@ -205,7 +235,8 @@ impl Families {
                     "Access-log lines that were dropped because the writer was behind.",
                 ),
             ),
-            door: DoorMetrics::new(registry),
+            door: DoorMetrics::new(registry, traffic.lag("proxy")),
+            traffic,
         }
     }
 }

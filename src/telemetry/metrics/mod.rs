@@ -3,30 +3,49 @@
 //! Handles are resolved when a snapshot is built, never on the request path. A handle's series
 //! leaves the exposition when its last holder drops it, so that reloads do not pile them up.
 
+mod alert;
+mod by_word;
+mod channel;
 mod checker;
+mod desk;
 mod door;
 mod export;
 mod families;
 mod health;
+mod instance;
+mod known;
+mod lag;
 mod plugin;
 mod registry;
 mod route;
+mod samples;
 mod series;
 mod service;
+mod traffic;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, Registry, TextEncoder};
 
+pub use alert::AlertMetrics;
+pub use channel::ChannelMetrics;
 pub use checker::CheckerMetrics;
+pub use desk::DeskMetrics;
 pub use door::DoorMetrics;
 use export::ExportFamilies;
 pub use export::ExportMetrics;
 use families::Families;
 pub use health::HealthMetrics;
+pub use instance::{InstanceMetrics, TryEnd};
+pub use known::{FamilyKind, KnownFamily, known_families};
+pub use lag::measure_lag;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
+pub use samples::TakeSample;
 use series::SeriesTable;
 pub use service::ServiceMetrics;
 
@@ -38,11 +57,28 @@ pub struct Metrics {
     service_registry: RegistryMetrics,
     health: HealthMetrics,
     export: ExportFamilies,
+    alerts: AlertMetrics,
+    desk: DeskMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
     checkers: Arc<SeriesTable<CheckerMetrics>>,
+    channels: Arc<SeriesTable<ChannelMetrics>>,
+    instances: Arc<Instances>,
 }
+
+/// The handles of instances, of which there are no more than allowed.
+struct Instances {
+    table: SeriesTable<InstanceMetrics>,
+    most: AtomicUsize,
+    complained: AtomicBool,
+}
+
+/// What the instances above the limit are counted as.
+const OTHER: &str = "other";
+
+/// Instances with series of their own, until a configuration says otherwise.
+const MOST_INSTANCES: usize = 500;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -54,22 +90,73 @@ impl Metrics {
     /// Registers the families.
     pub fn new() -> Self {
         let registry = Registry::new();
+        let process = ProcessCollector::for_self();
+        registry.register(Box::new(process)).expect("each family is registered once");
         let families = Arc::new(Families::new(&registry));
+        families.last_reload_successful.set(1); // nothing was refused yet
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
         let export = ExportFamilies::new(&registry);
-        let (routes, plugins, services, checkers) = Default::default();
+        let alerts = AlertMetrics::new(&registry);
+        let desk = DeskMetrics::new(&registry);
+        let (routes, plugins, services, checkers, channels) = Default::default();
+        let instances = Arc::new(Instances {
+            table: SeriesTable::default(),
+            most: AtomicUsize::new(MOST_INSTANCES),
+            complained: AtomicBool::new(false),
+        });
         Self {
             registry,
             families,
             service_registry,
             health,
             export,
+            alerts,
+            desk,
             routes,
             plugins,
             services,
             checkers,
+            channels,
+            instances,
         }
+    }
+
+    /// From now on, so many instances get series of their own; those that have some keep them.
+    pub fn limit_instances(&self, most: usize) {
+        self.instances.most.store(most, Ordering::Relaxed);
+    }
+
+    /// The handles of an instance. Above the limit, those of all others of its service together.
+    pub fn instance(&self, service: &str, instance: &str) -> Arc<InstanceMetrics> {
+        let Instances { table, most, complained } = &*self.instances;
+        if let Some(held) = table.held(&[service, instance]) {
+            return held;
+        }
+        let make = |instance: &str, is_one: bool| {
+            table.get(&[service, instance], |lease| {
+                InstanceMetrics::new(self.families.clone(), service, instance, is_one, lease)
+            })
+        };
+        let most = most.load(Ordering::Relaxed);
+        if table.len() < most {
+            return make(instance, true);
+        }
+        self.families.traffic.folded.inc();
+        if !complained.swap(true, Ordering::Relaxed) {
+            tracing::warn!(most, "further instances have no series of their own");
+        }
+        make(OTHER, false)
+    }
+
+    /// How late the loop `name` is.
+    pub fn lag(&self, name: &str) -> prometheus::Histogram {
+        self.families.traffic.lag(name)
+    }
+
+    /// Every family with its series, as they are now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
     }
 
     /// The handles of the registry of services.
@@ -85,6 +172,22 @@ impl Metrics {
     /// The handles of what is exported of a signal.
     pub fn export(&self, signal: &str) -> ExportMetrics {
         self.export.signal(signal)
+    }
+
+    /// The handles of alert rules.
+    pub fn desk(&self) -> DeskMetrics {
+        self.desk.clone()
+    }
+
+    /// The handles of the loop that evaluates rules.
+    pub fn alerts(&self) -> AlertMetrics {
+        self.alerts.clone()
+    }
+
+    /// Hands over every series with its value, as it is exposed: a histogram's buckets with `le`, its sum
+    /// and its count are series of their own.
+    pub fn sample(&self, take: &mut TakeSample<'_>) {
+        samples::each(&self.registry.gather(), take);
     }
 
     /// The handles of a route's requests; `service` is empty for one that answers by itself.
@@ -121,6 +224,14 @@ impl Metrics {
         })
     }
 
+    /// The handles of an alert channel's component. `reasons` are those for which it may fail, the same at
+    /// each call.
+    pub fn channel(&self, channel: &str, reasons: &[&'static str]) -> Arc<ChannelMetrics> {
+        self.channels.get(&[channel], |lease| {
+            ChannelMetrics::new(self.families.clone(), channel, reasons, lease)
+        })
+    }
+
     /// Counts a reload that took effect, at `unix_seconds`.
     pub fn reload_succeeded(&self, unix_seconds: f64) {
         self.families.reloads.with_label_values(&["success"]).inc();
@@ -151,11 +262,6 @@ impl Metrics {
         metrics.map(|metric| metric.get_gauge().get_value() as i64).sum()
     }
 
-    /// Everything as it is now.
-    pub fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
-        self.registry.gather()
-    }
-
     /// Everything in Prometheus's text format.
     pub fn render(&self) -> String {
         let mut text = Vec::new();
@@ -179,6 +285,46 @@ mod tests {
         drop(first);
         assert!(metrics.render().contains(r#"service="web""#));
         drop(second);
+        assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn instances_above_the_limit_are_counted_together() {
+        let metrics = Metrics::new();
+        metrics.limit_instances(2);
+        let all = ["a", "b", "c", "d"].map(|id| metrics.instance("web", id));
+        all.iter().for_each(|instance| instance.answered(200, 0.01));
+        all[3].set_up(true);
+        all[0].set_up(true);
+        let text = metrics.render();
+        let requests = |instance: &str, count: u32| {
+            let labels = format!(r#"{{instance="{instance}",result="success",service="web"}}"#);
+            text.contains(&format!("proconsul_instance_requests_total{labels} {count}"))
+        };
+        assert!(requests("a", 1) && requests("b", 1) && requests("other", 2), "{text}");
+        assert!(text.contains("proconsul_metrics_instances_folded_total 2"), "{text}");
+        assert!(!text.contains(r#"proconsul_instance_up{instance="other""#), "{text}");
+        drop(all);
+        assert!(!metrics.render().contains(r#"service="web""#));
+    }
+
+    #[test]
+    fn what_went_wrong_is_counted_by_the_proxys_words() {
+        let metrics = Metrics::new();
+        let route = metrics.route("web", "api");
+        route.erred("upstream_timeout");
+        route.moved(3, 7, 3);
+        let text = metrics.render();
+        let labels = r#"{kind="upstream_timeout",route="api",service="web"}"#;
+        assert!(text.contains(&format!("proconsul_http_errors_total{labels} 1")), "{text}");
+        for (family, count) in
+            [("retries", 2), ("request_body_bytes", 3), ("response_body_bytes", 7)]
+        {
+            let line =
+                format!(r#"proconsul_http_{family}_total{{route="api",service="web"}} {count}"#);
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+        drop(route);
         assert!(!metrics.render().contains(r#"service="web""#));
     }
 
@@ -229,6 +375,7 @@ mod tests {
     #[test]
     fn a_refused_reload_is_visible() {
         let metrics = Metrics::new();
+        assert!(metrics.render().contains("proconsul_config_last_reload_successful 1"));
         metrics.reload_succeeded(1.5);
         metrics.reload_refused();
         let text = metrics.render();

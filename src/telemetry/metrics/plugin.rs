@@ -1,9 +1,10 @@
 //! The handles of one strategy's work for one service.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntGauge};
 
+use super::by_word::ByWord;
 use super::families::Families;
 use super::series::Lease;
 
@@ -87,31 +88,6 @@ impl PluginMetrics {
 
 /// What a plugin's host calls, as the contract names it.
 const EXPORTS: [&str; 6] = ["configure", "set-endpoints", "pick", "observe", "snapshot", "restore"];
-
-/// Counters of one family that differ in their last label. Each is looked up with its first event.
-struct ByWord(Box<[(&'static str, OnceLock<IntCounter>)]>);
-
-impl ByWord {
-    fn new(words: &[&'static str]) -> Self {
-        Self(words.iter().map(|word| (*word, OnceLock::new())).collect())
-    }
-
-    fn inc(&self, place: usize, family: &IntCounterVec, [service, strategy]: [&str; 2]) {
-        let (word, counter) = &self.0[place];
-        counter.get_or_init(|| family.with_label_values(&[service, strategy, word])).inc();
-    }
-
-    fn sum(&self) -> u64 {
-        self.0.iter().filter_map(|(_, counter)| counter.get()).map(|counter| counter.get()).sum()
-    }
-
-    /// Takes all of them out, those too that an older handle for the same labels brought in.
-    fn remove(&self, family: &IntCounterVec, [service, strategy]: [&str; 2]) {
-        for (word, _) in &self.0 {
-            let _ = family.remove_label_values(&[service, strategy, word]);
-        }
-    }
-}
 
 impl Drop for PluginMetrics {
     fn drop(&mut self) {

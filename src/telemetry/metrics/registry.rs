@@ -28,6 +28,7 @@ pub struct RegistryMetrics {
     pub self_preserving: IntGauge,
     pub events_dropped: IntCounter,
     pub store_errors: IntCounter,
+    pub watchers_cut: IntCounter,
 }
 
 impl RegistryMetrics {
@@ -86,6 +87,10 @@ impl RegistryMetrics {
             store_errors: counter(
                 "proconsul_registry_store_errors_total",
                 "Batches that the store did not keep.",
+            ),
+            watchers_cut: counter(
+                "proconsul_admin_connections_cut_total",
+                "Connections to the API that were cut off because their peer took nothing for too long.",
             ),
         }
     }

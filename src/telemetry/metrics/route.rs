@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
+use super::by_word::ByWord;
 use super::families::Families;
 use super::series::Lease;
 
@@ -21,6 +22,25 @@ impl StatusClass {
     }
 }
 
+/// What may go wrong with a request: what the proxy answers itself, by the words of the access log, and
+/// what the upstream and the client do.
+const ERRORS: [&str; 14] = [
+    "malformed_request",
+    "uri_too_long",
+    "headers_too_large",
+    "too_many_headers",
+    "body_too_large",
+    "no_route",
+    "no_endpoint",
+    "upstream_unreachable",
+    "upstream_failed",
+    "upstream_timeout",
+    "client_timeout",
+    "internal_error",
+    "upstream_5xx",
+    "client_gone",
+];
+
 /// Counts one route's requests. Series for a status class appear with its first request.
 pub struct RouteMetrics {
     families: Arc<Families>,
@@ -28,6 +48,10 @@ pub struct RouteMetrics {
     route: String,
     lease: Lease,
     classes: [OnceLock<(IntCounter, Histogram)>; CLASSES.len()],
+    errors: ByWord,
+    request_bytes: IntCounter,
+    response_bytes: IntCounter,
+    retries: IntCounter,
     /// Requests being served.
     pub in_flight: IntGauge,
     /// Connections to an endpoint that could not be made.
@@ -37,7 +61,12 @@ pub struct RouteMetrics {
 impl RouteMetrics {
     pub(super) fn new(families: Arc<Families>, service: &str, route: &str, lease: Lease) -> Self {
         let labels = &[service, route];
+        let traffic = &families.traffic;
         Self {
+            errors: ByWord::new(&ERRORS),
+            request_bytes: traffic.request_bytes.with_label_values(labels),
+            response_bytes: traffic.response_bytes.with_label_values(labels),
+            retries: traffic.retries.with_label_values(labels),
             in_flight: families.in_flight.with_label_values(labels),
             connect_failures: families.connect_failures.with_label_values(labels),
             families,
@@ -65,17 +94,41 @@ impl RouteMetrics {
         requests.inc();
         duration.observe(seconds);
     }
+
+    /// Counts what a request moved, in bytes of bodies, and how often it was sent.
+    pub fn moved(&self, request_bytes: u64, response_bytes: u64, tries: usize) {
+        let counters = [
+            (&self.request_bytes, request_bytes),
+            (&self.response_bytes, response_bytes),
+            (&self.retries, tries.saturating_sub(1) as u64),
+        ];
+        for (counter, count) in counters.into_iter().filter(|(_, count)| *count > 0) {
+            counter.inc_by(count);
+        }
+    }
+
+    /// Counts a request that went wrong, by the proxy's own word for it.
+    pub fn erred(&self, kind: &'static str) {
+        let place = ERRORS.iter().position(|known| *known == kind);
+        let place = place.expect("the proxy's words are all in the list");
+        let labels = [self.service.as_str(), self.route.as_str()];
+        self.errors.inc(place, &self.families.traffic.errors, labels);
+    }
 }
 
 impl Drop for RouteMetrics {
     fn drop(&mut self) {
-        let Self { families, service, route, lease, classes, in_flight: _, connect_failures: _ } =
-            self;
+        let Self { families, service, route, lease, classes, errors, .. } = self;
         let labels = &[service.as_str(), route.as_str()];
+        let traffic = &families.traffic;
         // A series that is not there any more is what is wanted.
         lease.release(|| {
             let _ = families.in_flight.remove_label_values(labels);
             let _ = families.connect_failures.remove_label_values(labels);
+            for family in [&traffic.request_bytes, &traffic.response_bytes, &traffic.retries] {
+                let _ = family.remove_label_values(labels);
+            }
+            errors.remove(&traffic.errors, *labels);
             for (class, _) in CLASSES.iter().zip(classes).filter(|(_, c)| c.get().is_some()) {
                 let labels = &[service.as_str(), route.as_str(), class];
                 let _ = families.requests.remove_label_values(labels);

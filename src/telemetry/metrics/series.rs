@@ -22,6 +22,17 @@ impl<T> Default for SeriesTable<T> {
 }
 
 impl<T> SeriesTable<T> {
+    /// The handle for `labels`, if anybody holds it.
+    pub(super) fn held(&self, labels: &[&str]) -> Option<Arc<T>> {
+        let key: Vec<String> = labels.iter().map(ToString::to_string).collect();
+        self.handles.lock().get(&key).and_then(Weak::upgrade)
+    }
+
+    /// Label sets that have a holder.
+    pub(super) fn len(&self) -> usize {
+        self.leases.lock().len()
+    }
+
     /// The handle for `labels`, made if nobody holds it.
     pub(super) fn get(&self, labels: &[&str], make: impl FnOnce(Lease) -> T) -> Arc<T> {
         let key: Vec<String> = labels.iter().map(ToString::to_string).collect();
@@ -29,7 +40,10 @@ impl<T> SeriesTable<T> {
         if let Some(handle) = handles.get(&key).and_then(Weak::upgrade) {
             return handle;
         }
-        handles.retain(|_, handle| handle.strong_count() > 0);
+        // Not at each: a thousand that come at once would be looked through a thousand times.
+        if handles.len() >= 2 * self.leases.lock().len() {
+            handles.retain(|_, handle| handle.strong_count() > 0);
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.leases.lock().insert(key.clone(), number);
         let lease = Lease { key: key.clone(), number, leases: self.leases.clone() };

@@ -1,0 +1,377 @@
+//! The form of an access-log line, and which requests get one.
+//!
+//! What an operator chose (fields, headers, what is hidden) is resolved here once, when the
+//! configuration is built. Every value goes through a JSON serializer: a client can write nothing that
+//! ends a line or begins a key.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName};
+use jiff::Timestamp;
+use serde::ser::{Error, SerializeMap};
+use serde::{Serialize, Serializer};
+
+/// A header's value is cut here, at a character's end.
+const MAX_VALUE_BYTES: usize = 1024;
+
+/// Stands where a value is hidden.
+const MASK: &str = "***";
+
+/// What a line may say under `fields`, by the names that the configuration uses.
+pub const FIELDS: [&str; 12] = [
+    "client_ip",
+    "method",
+    "host",
+    "path",
+    "protocol",
+    "route",
+    "upstream",
+    "status",
+    "bytes_in",
+    "bytes_out",
+    "duration_us",
+    "tries",
+];
+
+/// A request that has ended.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// When the request came, as a Unix time in milliseconds.
+    pub unix_ms: u64,
+    pub request_id: &'a str,
+    pub trace_id: &'a str,
+    pub client_ip: &'a str,
+    pub method: &'a str,
+    pub host: &'a str,
+    /// With its query.
+    pub path: &'a str,
+    pub protocol: &'a str,
+    pub route: &'a str,
+    pub service: &'a str,
+    /// Where the response came from; empty when the proxy answered.
+    pub upstream: &'a str,
+    pub status: u16,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub duration_us: u64,
+    /// Endpoints that the request was sent to.
+    pub tries: usize,
+    /// Why the proxy answered by itself; empty when it did not.
+    pub error: &'a str,
+    pub request_headers: &'a HeaderMap,
+    pub response_headers: Option<&'a HeaderMap>,
+}
+
+/// What the operator chose.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Of [`FIELDS`].
+    pub fields: Vec<String>,
+    pub request_headers: Vec<HeaderName>,
+    pub response_headers: Vec<HeaderName>,
+    pub mask_headers: Vec<HeaderName>,
+    /// Query parameters whose values are hidden.
+    pub mask_query: Vec<String>,
+    /// The share of requests answered with 2xx that get a line: 0 to 1.
+    pub sample_2xx: f64,
+    /// The request header that names the user. Nobody has verified it.
+    pub user_id: Option<HeaderName>,
+}
+
+/// A [`Choice`], ready for use.
+#[derive(Debug)]
+pub struct Form {
+    fields: Vec<&'static str>,
+    request_headers: Vec<Shown>,
+    response_headers: Vec<Shown>,
+    mask_query: Vec<String>,
+    sample_2xx: f64,
+    user_id: Option<HeaderName>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    name: HeaderName,
+    masked: bool,
+}
+
+impl Form {
+    pub fn new(choice: Choice) -> Self {
+        let Choice {
+            fields,
+            request_headers,
+            response_headers,
+            mask_headers,
+            mask_query,
+            sample_2xx,
+            user_id,
+        } = choice;
+        let shown = |names: Vec<HeaderName>| {
+            let shown = |name| Shown { masked: mask_headers.contains(&name), name };
+            names.into_iter().map(shown).collect()
+        };
+        Self {
+            fields: FIELDS.into_iter().filter(|f| fields.iter().any(|own| own == f)).collect(),
+            request_headers: shown(request_headers),
+            response_headers: shown(response_headers),
+            mask_query,
+            sample_2xx,
+            user_id,
+        }
+    }
+
+    /// Whether a request gets a line: all but 2xx do, of those a share. Every proxy that uses the same
+    /// share takes the same traces.
+    pub fn takes(&self, status: u16, trace_id: &str) -> bool {
+        if self.sample_2xx >= 1.0 || !(200..300).contains(&status) {
+            return true;
+        }
+        // The right part of a trace's id is the random one.
+        let digits = trace_id.get(16..32).unwrap_or_default();
+        let number = u64::from_str_radix(digits, 16).unwrap_or(0);
+        (number as f64) < self.sample_2xx * u64::MAX as f64
+    }
+
+    /// The line, with its newline.
+    pub fn line(&self, entry: &Entry<'_>) -> Vec<u8> {
+        let mut line = Vec::with_capacity(640);
+        // Straight into the buffer: a tree of values first would cost twenty allocations a request.
+        Record { form: self, entry }
+            .serialize(&mut serde_json::Serializer::new(&mut line))
+            .expect("texts and numbers are JSON, and a Vec takes every write");
+        line.push(b'\n');
+        line
+    }
+
+    /// Whether a line stands for others too.
+    fn is_sampled(&self, entry: &Entry<'_>) -> bool {
+        self.sample_2xx < 1.0 && (200..300).contains(&entry.status) && entry.error.is_empty()
+    }
+}
+
+fn level(status: u16) -> &'static str {
+    match status {
+        500.. => "error",
+        0 | 400.. => "warn",
+        _ => "info",
+    }
+}
+
+struct Record<'a> {
+    form: &'a Form,
+    entry: &'a Entry<'a>,
+}
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { form, entry } = self;
+        let moment = i64::try_from(entry.unix_ms).map_err(S::Error::custom)?;
+        let moment = Timestamp::from_millisecond(moment).unwrap_or(Timestamp::UNIX_EPOCH);
+        let user_id = form.user_id.as_ref().and_then(|name| entry.request_headers.get(name));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("timestamp", &format_args!("{moment:.3}"))?;
+        map.serialize_entry("level", level(entry.status))?;
+        map.serialize_entry("message", "request")?;
+        map.serialize_entry("service", entry.service)?;
+        map.serialize_entry("request_id", entry.request_id)?;
+        map.serialize_entry("trace_id", entry.trace_id)?;
+        map.serialize_entry("user_id", &user_id.map_or(Cow::Borrowed(""), |v| text(v.as_bytes())))?;
+        map.serialize_entry("fields", &Fields { form, entry })?;
+        map.end()
+    }
+}
+
+struct Fields<'a> {
+    form: &'a Form,
+    entry: &'a Entry<'a>,
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { form, entry } = self;
+        let mut map = serializer.serialize_map(None)?;
+        for &field in &form.fields {
+            match field {
+                "client_ip" => map.serialize_entry(field, entry.client_ip)?,
+                "method" => map.serialize_entry(field, entry.method)?,
+                "host" => map.serialize_entry(field, entry.host)?,
+                "path" => map.serialize_entry(field, &masked_path(entry.path, &form.mask_query))?,
+                "protocol" => map.serialize_entry(field, entry.protocol)?,
+                "route" => map.serialize_entry(field, entry.route)?,
+                "upstream" => map.serialize_entry(field, entry.upstream)?,
+                "status" => map.serialize_entry(field, &entry.status)?,
+                "bytes_in" => map.serialize_entry(field, &entry.bytes_in)?,
+                "bytes_out" => map.serialize_entry(field, &entry.bytes_out)?,
+                "duration_us" => map.serialize_entry(field, &entry.duration_us)?,
+                _ => map.serialize_entry(field, &entry.tries)?,
+            }
+        }
+        map.serialize_entry("error", entry.error)?;
+        if !form.request_headers.is_empty() {
+            let headers = Headers { shown: &form.request_headers, of: Some(entry.request_headers) };
+            map.serialize_entry("request_headers", &headers)?;
+        }
+        if !form.response_headers.is_empty() {
+            let headers = Headers { shown: &form.response_headers, of: entry.response_headers };
+            map.serialize_entry("response_headers", &headers)?;
+        }
+        if form.is_sampled(entry) {
+            map.serialize_entry("sample_rate", &form.sample_2xx)?;
+        }
+        map.end()
+    }
+}
+
+struct Headers<'a> {
+    shown: &'a [Shown],
+    of: Option<&'a HeaderMap>,
+}
+
+impl Serialize for Headers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for Shown { name, masked } in self.shown {
+            let Some(value) = self.of.and_then(|headers| headers.get(name)) else { continue };
+            let value = if *masked { Cow::Borrowed(MASK) } else { text(value.as_bytes()) };
+            map.serialize_entry(name.as_str(), &value)?;
+        }
+        map.end()
+    }
+}
+
+/// A header's value as text, cut to a bound; what is no UTF-8 is replaced.
+fn text(value: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&value[..value.len().min(MAX_VALUE_BYTES)])
+}
+
+/// The path with the values of some query parameters hidden.
+fn masked_path<'a>(path: &'a str, masked: &[String]) -> Cow<'a, str> {
+    let Some((bare, query)) = path.split_once('?') else { return Cow::Borrowed(path) };
+    if masked.is_empty() {
+        return Cow::Borrowed(path);
+    }
+    // A name may be written in percent signs; it is the same name to who reads it.
+    let is_masked = |pair: &str| {
+        form_urlencoded::parse(pair.as_bytes())
+            .any(|(name, _)| masked.iter().any(|own| own.eq_ignore_ascii_case(&name)))
+    };
+    let pairs: Vec<Cow<'_, str>> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if is_masked(pair) => Cow::Owned(format!("{name}={MASK}")),
+            _ => Cow::Borrowed(pair),
+        })
+        .collect();
+    Cow::Owned(format!("{bare}?{}", pairs.join("&")))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn choice() -> Choice {
+        Choice { fields: FIELDS.map(str::to_owned).to_vec(), sample_2xx: 1.0, ..Choice::default() }
+    }
+
+    fn written(choice: Choice, headers: &HeaderMap, path: &str) -> Value {
+        let entry = Entry {
+            unix_ms: 1,
+            request_id: "r",
+            trace_id: "t",
+            client_ip: "::1",
+            method: "GET",
+            host: "h",
+            path,
+            protocol: "HTTP/1.1",
+            route: "api",
+            service: "web",
+            upstream: "127.0.0.1:1",
+            status: 200,
+            bytes_in: 0,
+            bytes_out: 3,
+            duration_us: 9,
+            tries: 1,
+            error: "",
+            request_headers: headers,
+            response_headers: None,
+        };
+        let line = Form::new(choice).line(&entry);
+        assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        serde_json::from_slice(&line).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_whatever_it_quotes() {
+        let value = written(choice(), &HeaderMap::new(), "/\"\n\u{7f}é");
+        assert_eq!(value["timestamp"], "1970-01-01T00:00:00.001Z");
+        assert_eq!(value["fields"]["path"], "/\"\n\u{7f}é");
+        assert_eq!(value["fields"]["status"], 200);
+        assert_eq!((&value["level"], &value["service"]), (&"info".into(), &"web".into()));
+    }
+
+    #[test]
+    fn hostile_headers_are_quoted_cut_and_hidden() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-user", HeaderValue::from_bytes(b"a\",\"level\":\"x\t\xff").unwrap());
+        headers.insert("x-long", HeaderValue::from_str(&"y".repeat(5000)).unwrap());
+        headers.insert("cookie", HeaderValue::from_static("secret"));
+        let names = ["x-user", "x-long", "cookie", "x-none"];
+        let value = written(
+            Choice {
+                request_headers: names.map(HeaderName::from_static).to_vec(),
+                mask_headers: vec![http::header::COOKIE],
+                user_id: Some(HeaderName::from_static("x-user")),
+                ..choice()
+            },
+            &headers,
+            "/",
+        );
+        let shown = &value["fields"]["request_headers"];
+        assert_eq!(value["user_id"], "a\",\"level\":\"x\t\u{fffd}");
+        assert_eq!(shown["x-long"].as_str().unwrap().len(), MAX_VALUE_BYTES);
+        assert_eq!(shown["cookie"], MASK);
+        assert_eq!(shown["x-none"], Value::Null);
+    }
+
+    #[test]
+    fn named_query_parameters_are_hidden_however_they_are_spelt() {
+        let masked = ["token".to_owned()];
+        for (path, expected) in [
+            ("/a?token=1&b=2", "/a?token=***&b=2"),
+            ("/a?b=2&TOKEN=1=2", "/a?b=2&TOKEN=***"),
+            ("/a?%74oken=1", "/a?%74oken=***"),
+            ("/a?token", "/a?token"),
+            ("/a?", "/a?"),
+            ("/token=1", "/token=1"),
+        ] {
+            assert_eq!(masked_path(path, &masked), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn errors_are_always_taken_and_successes_by_their_trace() {
+        let form = Form::new(Choice { sample_2xx: 0.25, ..choice() });
+        let trace = |end: u64| format!("{:016x}{end:016x}", 7);
+        for status in [0, 301, 404, 500] {
+            assert!(form.takes(status, &trace(u64::MAX)), "{status}");
+        }
+        assert!(form.takes(200, &trace(u64::MAX / 5)));
+        assert!(!form.takes(200, &trace(u64::MAX / 3)));
+        let never = Form::new(Choice { sample_2xx: 0.0, ..choice() });
+        assert!(!never.takes(204, &trace(0)));
+    }
+
+    #[test]
+    fn only_chosen_fields_are_there() {
+        let value = written(
+            Choice { fields: vec!["status".to_owned()], ..choice() },
+            &HeaderMap::new(),
+            "/",
+        );
+        let fields: Vec<&String> = value["fields"].as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["error", "status"]);
+    }
+}
