@@ -52,8 +52,8 @@ pub(super) fn start(
         if left > 0 {
             tracing::warn!(cut_off = left, "drain time is over");
         }
-        exporting.flush();
         tracing::info!("stopped");
+        exporting.flush();
         std::process::exit(0);
     })?;
     Ok(())

@@ -8,6 +8,7 @@ use super::BuildError;
 use crate::config::{self, CertificateFiles, OtlpProtocol, OtlpTls};
 use crate::proxy::Shared;
 use crate::telemetry::Metrics;
+use crate::telemetry::otlp::logs::set_sink;
 use crate::telemetry::otlp::{Otlp, Protocol, Settings, Target, TraceSettings};
 
 /// What a reload does with the export.
@@ -48,6 +49,8 @@ fn settings(config: &config::Otlp) -> Settings {
         service_name,
         resource,
         traces,
+        metrics,
+        logs,
     } = config.clone();
     let OtlpTls { ca, client_certificate } = tls;
     let target = Target {
@@ -66,7 +69,9 @@ fn settings(config: &config::Otlp) -> Settings {
         let config::OtlpTraces { sample, plugin_threshold, baggage } = traces;
         TraceSettings { sample, plugin_threshold, baggage }
     });
-    Settings { target, queue, service_name, resource: resource.into_iter().collect(), traces }
+    let resource = resource.into_iter().collect();
+    let logs = logs.map(|logs| logs.level);
+    Settings { target, queue, service_name, resource, traces, metrics, logs }
 }
 
 /// The export that is in effect. A copy shares it.
@@ -77,6 +82,7 @@ impl Exporting {
     /// Exports by another configuration from now on. What the former one still has is delivered beside that.
     pub(super) fn change(&self, otlp: Option<Otlp>, shared: &Shared) {
         shared.tracing.set(otlp.as_ref().and_then(Otlp::tracer));
+        set_sink(otlp.as_ref().and_then(Otlp::logs));
         *self.0.lock() = otlp;
     }
 

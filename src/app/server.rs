@@ -40,7 +40,7 @@ use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
-use crate::telemetry::otlp::TraceSwitch;
+use crate::telemetry::otlp::{TraceSwitch, begin_to_count};
 use crate::telemetry::ring::{Ring, Sampler};
 use crate::telemetry::{Metrics, log};
 
@@ -101,6 +101,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
+    begin_to_count();
     metrics.limit_instances(config.metrics.max_instances);
     let ring = Arc::<Ring>::default();
     let sampler = Sampler::start(metrics.clone(), ring.clone(), ring_settings(&config))

@@ -138,7 +138,7 @@ impl World {
             traffic: traffic.clone(),
         };
         let mut built = builder.build(config.clone())?;
-        built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
+        built.access_log = access_log::open(&config, &metrics).map_err(|e| vec![e])?;
         built.otlp = otlp::open(config.otlp.as_ref(), None, &metrics).map_err(|e| vec![e])?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
@@ -207,8 +207,7 @@ impl World {
             rotations: self.rotations.clone(),
             traffic: self.traffic.clone(),
         };
-        let (log_stays, metrics) =
-            (config.access_log == self.config.access_log, self.metrics.clone());
+        let (log_stays, metrics) = (access_log::stays(&config, &self.config), self.metrics.clone());
         let former = self.config.clone();
         move || {
             let config = Arc::new(config);
@@ -217,7 +216,7 @@ impl World {
             built.otlp = otlp.map_err(|error| vec![error])?;
             if !log_stays {
                 // Last: a refused configuration leaves no file.
-                let opened = access_log::open(&config.access_log, &metrics);
+                let opened = access_log::open(&config, &metrics);
                 built.access_log = opened.map_err(|error| vec![error])?;
             }
             Ok(built)
@@ -311,8 +310,8 @@ impl World {
 
     /// Opens the access log's file again: what was there may have been moved away.
     pub(super) fn reopen_access_log(&self) -> Result<(), BuildError> {
-        let config = &self.config.access_log;
-        if let AccessLogTarget::File(_) = config.target
+        let config = &self.config;
+        if let AccessLogTarget::File(_) = config.access_log.target
             && let Change::Becomes(log) = access_log::open(config, &self.metrics)?
         {
             self.shared.access_log.store(log);

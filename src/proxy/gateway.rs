@@ -11,7 +11,7 @@ use http::Method;
 use pingora_core::ErrorType::{self, HTTPStatus};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
-use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -25,16 +25,18 @@ use super::edit;
 use super::forward;
 use super::glance::Glance;
 use super::hook::{at_once, failed, hook};
-use super::host::{bare_host, host_of, split_port};
+use super::host::{bare_host, host_of};
 use super::observe::observe;
+use super::peer::tailor;
+use super::pick::facts;
 use super::redirect::redirect;
 use super::reject::{Rejection, explain, respond};
 use super::route::{Question, Route, RouteTable, Target};
 use super::service::{Service, Upstreams};
-use super::spans::{Ended, Recording, Stopwatch, blame};
+use super::spans::{Recording, Stopwatch, blame};
 use super::stamp::{Described, Origin, stamp};
 use super::trace::{Names, TRACEPARENT};
-use crate::balance::{Choice, RequestFacts};
+use crate::balance::Choice;
 use crate::config::Listener;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::RouteMetrics;
@@ -217,52 +219,6 @@ fn placed(context: &Inner) -> Option<(&Arc<Route>, &Arc<Service>, &Arc<Upstreams
     }
 }
 
-/// A pick of a request whose trace is taken, and the try that it begins.
-#[cold]
-fn record_pick(
-    recording: &mut Recording,
-    watch: Option<&Stopwatch>,
-    service: &Service,
-    upstreams: &Upstreams,
-    choice: Option<&Choice>,
-) {
-    let picked = choice.map(|choice| (choice, &upstreams.set.members()[choice.index]));
-    if let Some(watch) = watch {
-        recording.picked(watch, service.balancer.spec().strategy.name.as_str(), picked);
-    }
-    if let Some((_, member)) = picked {
-        recording.begin_try(service.config.name.as_str(), member);
-    }
-}
-
-/// A request whose trace is taken has ended.
-#[cold]
-fn record_end(recording: Box<Recording>, session: &Session, context: &Inner, scheme: &str) {
-    let names = context.names.as_ref();
-    recording.end(&Ended {
-        header: session.req_header(),
-        scheme,
-        client: context.client.map(|client| client.ip),
-        route: context.route.as_ref().map(|route| &*route.config),
-        service: placed(context).map_or("", |(_, service, _)| service.config.name.as_str()),
-        request_id: names.and_then(|names| names.request_id.to_str().ok()).unwrap_or_default(),
-        status: session.response_written().map_or(0, |response| response.status.as_u16()),
-        bytes_in: context.body_bytes,
-        bytes_out: session.body_bytes_sent() as u64,
-        error: context.rejection.as_ref().map(Rejection::code),
-    });
-}
-
-fn facts(header: &RequestHeader, client: Option<Client>) -> RequestFacts {
-    RequestFacts {
-        method: header.method.clone(),
-        path: header.uri.path().to_owned(),
-        host: split_port(host_of(header)).0.to_ascii_lowercase(),
-        headers: header.headers.clone(),
-        client_ip: client.map(|client| client.ip),
-    }
-}
-
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = Context;
@@ -373,7 +329,7 @@ impl ProxyHttp for Gateway {
         let facts = || facts(header, client);
         let choice = placement.pick(service, upstreams, *key, begun, &facts, watch.as_ref());
         if let Some(recording) = recording {
-            record_pick(recording, watch.as_ref(), service, upstreams, choice.as_ref().ok());
+            recording.tries(watch.as_ref(), service, upstreams, choice.as_ref().ok());
         }
         match choice {
             Ok(Choice { index, .. }) => {
@@ -381,22 +337,7 @@ impl ProxyHttp for Gateway {
                 if *wants_websocket {
                     peer.options.read_timeout = Some(WEBSOCKET_IDLE);
                 }
-                if !*has_hop {
-                    // Nothing to take out: pingora need not look each of them up.
-                    peer.options.http_upstream_request_policy =
-                        HttpUpstreamRequestPolicy::preserve();
-                }
-                let timeouts = &route.config.timeouts;
-                let overrides = [
-                    (timeouts.connect, &mut peer.options.total_connection_timeout),
-                    (timeouts.read, &mut peer.options.read_timeout),
-                    (timeouts.write, &mut peer.options.write_timeout),
-                ];
-                for (value, place) in overrides {
-                    if value.is_some() {
-                        *place = value;
-                    }
-                }
+                tailor(&mut peer.options, &route.config.timeouts, *has_hop);
                 Ok(peer)
             }
             Err(why) => {
@@ -561,7 +502,7 @@ impl ProxyHttp for Gateway {
             }
             observe(&self.shared, session, context);
             if let Some(recording) = context.recording.take() {
-                record_end(recording, session, context, self.scheme);
+                recording.end(session, context, self.scheme);
             }
             context.placement.leave();
             at_once!(())

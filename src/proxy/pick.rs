@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use pingora_http::RequestHeader;
+
+use super::client::Client;
+use super::host::{host_of, split_port};
 use super::reject::Rejection;
 use super::service::{Service, Upstreams};
 use super::spans::Stopwatch;
@@ -166,6 +170,17 @@ impl Placement {
     /// Endpoints that it was sent to.
     pub(super) fn tries(&self) -> usize {
         self.tried.count()
+    }
+}
+
+/// What of a request a strategy may read.
+pub(super) fn facts(header: &RequestHeader, client: Option<Client>) -> RequestFacts {
+    RequestFacts {
+        method: header.method.clone(),
+        path: header.uri.path().to_owned(),
+        host: split_port(host_of(header)).0.to_ascii_lowercase(),
+        headers: header.headers.clone(),
+        client_ip: client.map(|client| client.ip),
     }
 }
 

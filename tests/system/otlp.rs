@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use opentelemetry_proto::tonic::metrics::v1::{HistogramDataPoint, NumberDataPoint};
 use rustix::process::Signal;
 
-use crate::mesh::collector::{Behaviour, attribute};
+use crate::mesh::collector::{Behaviour, attribute, hex};
 use crate::mesh::tls::Certificate;
 use crate::mesh::{Builder, Collector, Mesh, Upstream, eventually, free_address};
 
@@ -205,4 +209,136 @@ async fn a_collector_may_have_a_certificate_of_ones_own() {
         get(&mesh, 1).await;
         collector.spans(SPANS).await;
     }
+}
+
+/// A mesh that tells `collector` of what this table says.
+fn telling(up: &Upstream, collector: &Collector, table: &str) -> Builder {
+    let config = "services.web = { endpoints = [{ address = \"@up\" }] }\n\
+                  routes = [{ service = \"web\", name = \"all\" }]\n@access\n\
+                  [otlp]\nendpoint = \"http://@collector\"\n@table\n";
+    let access = "access_log = { mask_query = [\"token\"], request_headers = [\"x-tenant\"] }";
+    Mesh::with(config)
+        .at("up", up)
+        .at("collector", collector.address)
+        .at("table", table)
+        .at("access", access)
+}
+
+/// The newest point of a counter whose labels have these values.
+fn counted(collector: &Collector, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let received = collector.received();
+    let metric = received.metrics.iter().rev().find(|metric| metric.name == name)?;
+    let Some(Data::Sum(sum)) = &metric.data else { panic!("{name} is no counter: {metric:?}") };
+    assert!(sum.is_monotonic && sum.aggregation_temporality == 2, "cumulative: {sum:?}");
+    let fits = |point: &&NumberDataPoint| {
+        labels.iter().all(|(key, value)| attribute(&point.attributes, key) == *value)
+    };
+    let point = sum.data_points.iter().find(fits)?;
+    assert!((1..point.time_unix_nano).contains(&point.start_time_unix_nano), "{point:?}");
+    match point.value {
+        Some(Value::AsDouble(value)) => Some(value),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_told_as_they_are_exposed() {
+    let (up, collector) = (Upstream::echo("up").await, Collector::start().await);
+    let mesh = telling(&up, &collector, "metrics.interval = \"1s\"").start().await;
+    get(&mesh, 3).await;
+    let labels = [("service", "web"), ("route", "all"), ("status_class", "2xx")];
+    eventually("three requests", || async {
+        let count = counted(&collector, "proconsul_http_requests_total", &labels)?;
+        (count == 3.0).then_some(())
+    })
+    .await;
+    let received = collector.received();
+    let of = |name: &str| received.metrics.iter().rev().find(|metric| metric.name == name).unwrap();
+    let seconds = of("proconsul_http_request_duration_seconds");
+    assert_eq!((seconds.unit.as_str(), seconds.description.is_empty()), ("s", false));
+    let Some(Data::Histogram(histogram)) = &seconds.data else { panic!("{seconds:?}") };
+    let fits = |point: &&HistogramDataPoint| attribute(&point.attributes, "route") == "all";
+    let point = histogram.data_points.iter().find(fits).unwrap();
+    assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (3, 3));
+    assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+    let gauge = of("proconsul_config_last_reload_successful");
+    assert!(matches!(gauge.data, Some(Data::Gauge(_))), "{gauge:?}");
+    drop(received);
+    let exposed = mesh.admin("GET", "/metrics").await.text();
+    let families = exposed.lines().filter(|line| line.starts_with("# TYPE")).count();
+    let mut told: Vec<String> =
+        collector.received().metrics.iter().map(|metric| metric.name.clone()).collect();
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), families, "each family is told: {told:?}");
+}
+
+#[tokio::test]
+async fn the_newest_metrics_are_told_before_the_process_ends() {
+    let (up, collector) = (Upstream::echo("up").await, Collector::start().await);
+    let mut mesh = telling(&up, &collector, "metrics.interval = \"1h\"").start().await;
+    get(&mesh, 3).await;
+    let labels = [("service", "web"), ("route", "all"), ("status_class", "2xx")];
+    assert_eq!(counted(&collector, "proconsul_http_requests_total", &labels), None, "too soon");
+    mesh.signal(Signal::TERM);
+    assert!(mesh.ended().await.success());
+    assert_eq!(counted(&collector, "proconsul_http_requests_total", &labels), Some(3.0));
+}
+
+#[tokio::test]
+async fn log_records_are_told_with_their_trace_and_without_secrets() {
+    let (up, collector) = (Upstream::echo("up").await, Collector::start().await);
+    let table = "logs = { level = \"info\", access = true }\ntraces.sample = 1.0";
+    let mesh = telling(&up, &collector, table).start().await;
+    let request = "GET /x?a=1&token=s3cret HTTP/1.1\r\nHost: test\r\nX-Tenant: blue\r\n\r\n";
+    let answer = mesh.send(request).await;
+    let trace = answer.seen("traceparent")[3..35].to_owned();
+    mesh.edit_and_wait("level = \"info\", access", "level = \"warn\", access").await;
+    let records = eventually("the request and an event", || async {
+        let records = collector.received().logs.clone();
+        let has = |name: &str| records.iter().any(|record| record.event_name == name);
+        (has("proconsul.request") && has("")).then_some(records)
+    })
+    .await;
+    let record = records.iter().find(|record| record.event_name == "proconsul.request").unwrap();
+    assert_eq!(hex(&record.trace_id), trace);
+    assert_eq!((record.severity_number, record.severity_text.as_str()), (9, "info"));
+    let of = |key: &str| attribute(&record.attributes, key);
+    assert_eq!([of("service"), of("route"), of("status")], ["web", "all", "200"]);
+    assert_eq!([of("path"), of("request_headers.x-tenant")], ["/x?a=1&token=***", "blue"]);
+    assert_eq!(of("upstream"), up.to_string());
+    assert!(!format!("{records:?}").contains("s3cret"));
+    let text = |record: &LogRecord| format!("{:?}", record.body);
+    let event = records.iter().find(|record| text(record).contains("listening")).unwrap();
+    assert_eq!(attribute(&event.attributes, "listener"), "http");
+    assert!(event.time_unix_nano > 0 && event.severity_number == 9, "{event:?}");
+
+    // By now only what is a warning is told.
+    let before = collector.received().logs.len();
+    mesh.reloaded_by(|| mesh.edit("[otlp]", "nonsense = 1\n[otlp]")).await;
+    eventually("a warning", || async {
+        let logs = collector.received().logs.clone();
+        logs[before..].iter().any(|record| record.severity_number >= 13).then_some(())
+    })
+    .await;
+    let logs = collector.received().logs.clone();
+    assert!(logs[before..].iter().all(|record| record.severity_number >= 13), "{logs:#?}");
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_dead_collector_is_not_told_to_it() {
+    let (up, collector) = (Upstream::echo("up").await, Collector::start().await);
+    collector.behave(Behaviour::Status(503, vec![]));
+    let builder = telling(&up, &collector, "logs.level = \"trace\"").bare_log();
+    let config = "[log]\nlevel = \"debug,hyper_util=trace\"\n[otlp]";
+    let mesh = builder.start().await;
+    mesh.edit_and_wait("[otlp]", config).await;
+    let failures = "proconsul_otlp_export_failures_total{signal=\"logs\"}";
+    mesh.metric_reaches(failures, 3.0).await;
+    collector.behave(Behaviour::Take);
+    mesh.logged(&["the collector takes it again"]).await;
+    get(&mesh, 1).await;
+    let records = collector.received().logs.clone();
+    let own = |record: &&LogRecord| format!("{:?}", record.body).contains("the collector");
+    assert_eq!(records.iter().filter(own).count(), 0, "{records:#?}");
 }

@@ -38,6 +38,52 @@ pub struct Otlp {
     pub resource: BTreeMap<String, String>,
     /// Requests' spans. Default: not exported.
     pub traces: Option<OtlpTraces>,
+    /// What `/metrics` says, too. Default: not exported.
+    pub metrics: Option<OtlpMetrics>,
+    /// Log records. Default: not exported.
+    pub logs: Option<OtlpLogs>,
+}
+
+/// Which log records are exported.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtlpLogs {
+    /// Of what `[log]` lets through, what is so important.
+    pub level: OtlpLevel,
+    /// Whether requests are exported as well: with the fields and masks of `[access_log]`, whatever its target.
+    pub access: bool,
+}
+
+/// How important a record is.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OtlpLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Default for OtlpLogs {
+    fn default() -> Self {
+        Self { level: OtlpLevel::Info, access: false }
+    }
+}
+
+/// When the metrics are exported.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtlpMetrics {
+    /// How often. 1s to 1h.
+    pub interval: Time,
+}
+
+impl Default for OtlpMetrics {
+    fn default() -> Self {
+        Self { interval: Time::from_secs(60) }
+    }
 }
 
 /// How the collector is spoken to.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use tracing::level_filters::LevelFilter;
 
 use super::CertificateFiles;
 
@@ -22,12 +23,22 @@ pub struct Otlp {
     pub service_name: String,
     pub resource: BTreeMap<String, String>,
     pub traces: Option<OtlpTraces>,
+    /// How often the metrics are exported.
+    pub metrics: Option<Duration>,
+    pub logs: Option<OtlpLogs>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtlpProtocol {
     HttpProtobuf,
     Grpc,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtlpLogs {
+    pub level: LevelFilter,
+    /// Requests, too.
+    pub access: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

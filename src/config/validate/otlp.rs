@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::Uri;
+use tracing::level_filters::LevelFilter;
 
 use super::check::{Check, HOUR, MILLISECOND};
 use super::headers;
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{Otlp, OtlpProtocol, OtlpTls, OtlpTraces};
+use crate::config::types::{Otlp, OtlpLogs, OtlpProtocol, OtlpTls, OtlpTraces};
 
 const ENDPOINT: &str = "`http://` or `https://`, host and port, such as `http://127.0.0.1:4318`";
 
@@ -24,13 +25,15 @@ pub fn otlp(otlp: schema::Otlp, at: &KeyPath, check: &mut Check<'_>) -> Option<O
         service_name,
         resource,
         traces,
+        metrics,
+        logs,
     } = otlp;
     let protocol = match protocol {
         schema::OtlpProtocol::HttpProtobuf => OtlpProtocol::HttpProtobuf,
         schema::OtlpProtocol::Grpc => OtlpProtocol::Grpc,
     };
-    if traces.is_none() {
-        check.doubt(at, "nothing is exported: it has no table `traces`");
+    if traces.is_none() && metrics.is_none() && logs.is_none() {
+        check.doubt(at, "nothing is exported: it has none of `traces`, `metrics`, `logs`");
     }
     if service_name.is_empty() {
         check.wrong(&at.key("service_name"), "is empty");
@@ -48,6 +51,14 @@ pub fn otlp(otlp: schema::Otlp, at: &KeyPath, check: &mut Check<'_>) -> Option<O
         service_name,
         resource: facts(resource, &at.key("resource"), check),
         traces: traces.map(|traces| self::traces(traces, &at.key("traces"), check)),
+        metrics: metrics.map(|schema::OtlpMetrics { interval }| {
+            let at = at.key("metrics").key("interval");
+            check.time(&at, interval, Duration::from_secs(1), HOUR)
+        }),
+        logs: logs.map(|schema::OtlpLogs { level, access }| OtlpLogs {
+            level: self::level(level),
+            access,
+        }),
         endpoint: self::endpoint(&endpoint, protocol, &at.key("endpoint"), check)?,
         protocol,
     })
@@ -99,6 +110,17 @@ fn facts(
         check.lacks(at, "a fact has no name");
     }
     facts
+}
+
+fn level(level: schema::OtlpLevel) -> LevelFilter {
+    match level {
+        schema::OtlpLevel::Off => LevelFilter::OFF,
+        schema::OtlpLevel::Error => LevelFilter::ERROR,
+        schema::OtlpLevel::Warn => LevelFilter::WARN,
+        schema::OtlpLevel::Info => LevelFilter::INFO,
+        schema::OtlpLevel::Debug => LevelFilter::DEBUG,
+        schema::OtlpLevel::Trace => LevelFilter::TRACE,
+    }
 }
 
 fn traces(traces: schema::OtlpTraces, at: &KeyPath, check: &mut Check<'_>) -> OtlpTraces {

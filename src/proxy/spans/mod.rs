@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::service::{Service, Upstreams};
 use super::trace::{Names, TRACESTATE, header_of};
 use crate::balance::{Choice, Member};
 use crate::telemetry::otlp::{Clock, Kind, Span, SpanId, Trace, Tracer};
 
 pub(super) use blame::word as blame;
-pub(super) use server::Ended;
 pub(super) use stopwatch::Stopwatch;
 
 /// More of a `tracestate` is passed on and not recorded: W3C has others pass on so much at least.
@@ -72,13 +72,25 @@ impl Recording {
         }))
     }
 
-    /// An endpoint was picked, or none was left.
-    pub(super) fn picked(
+    /// An endpoint was picked (unless the last one is tried again), and the next try begins.
+    #[cold]
+    pub(super) fn tries(
         &mut self,
-        watch: &Stopwatch,
-        strategy: &str,
-        picked: Option<(&Choice, &Member)>,
+        watch: Option<&Stopwatch>,
+        service: &Service,
+        upstreams: &Upstreams,
+        choice: Option<&Choice>,
     ) {
+        let picked = choice.map(|choice| (choice, &upstreams.set.members()[choice.index]));
+        if let Some(watch) = watch {
+            self.picked(watch, service.balancer.spec().strategy.name.as_str(), picked);
+        }
+        if let Some((_, member)) = picked {
+            self.begin_try(service.config.name.as_str(), member);
+        }
+    }
+
+    fn picked(&mut self, watch: &Stopwatch, strategy: &str, picked: Option<(&Choice, &Member)>) {
         let id = SpanId::random();
         let name = "pick".to_owned();
         let mut span = self.trace.begin(name, Kind::Internal, id, Some(self.own), watch.begun);
@@ -120,8 +132,8 @@ impl Recording {
         self.spans.push(span.end(&self.trace.clock, ended));
     }
 
-    /// A try begins: its span is the one that the upstream continues.
-    pub(super) fn begin_try(&mut self, service: &str, member: &Member) {
+    /// Its span is the one that the upstream continues.
+    fn begin_try(&mut self, service: &str, member: &Member) {
         self.end_try(None, Some("superseded"));
         let id = SpanId::random();
         let name = service.to_owned();

@@ -1,14 +1,16 @@
 //! The span of the request as a whole.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use http::{Method, Version};
-use pingora_http::RequestHeader;
+use pingora_proxy::Session;
 
 use super::Recording;
-use crate::config::{self, PathPattern};
+use crate::config::PathPattern;
+use crate::proxy::context::Inner;
 use crate::proxy::host::{host_of, split_port};
+use crate::proxy::reject::Rejection;
+use crate::proxy::route::Target;
 use crate::telemetry::otlp::Kind;
 
 /// Methods that may stand in a span's name (RFC 9110, and PATCH): who sends others does not make names.
@@ -32,35 +34,33 @@ pub(super) fn method(method: &Method) -> &str {
     if METHODS.contains(method) { method.as_str() } else { OTHER }
 }
 
-/// How a request ended.
-pub(in crate::proxy) struct Ended<'a> {
-    pub header: &'a RequestHeader,
-    pub scheme: &'a str,
-    pub client: Option<IpAddr>,
-    pub route: Option<&'a config::Route>,
-    /// Of the service; empty when the proxy answered.
-    pub service: &'a str,
-    pub request_id: &'a str,
-    /// 0 when nothing was answered.
-    pub status: u16,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    /// Why the proxy answered by itself, or broke off.
-    pub error: Option<&'a str>,
-}
-
 impl Recording {
     /// Hands the request's spans over. It has ended.
-    pub(in crate::proxy) fn end(mut self: Box<Self>, ended: &Ended<'_>) {
-        let status = (ended.status > 0).then_some(ended.status);
+    #[cold]
+    pub(in crate::proxy) fn end(
+        mut self: Box<Self>,
+        session: &Session,
+        context: &Inner,
+        scheme: &str,
+    ) {
+        let status = session.response_written().map(|response| response.status.as_u16());
+        let error = context.rejection.as_ref().map(Rejection::code);
         // Without a status, its client has left: the try is not to blame.
-        self.end_try(status, ended.error.or(status.is_none().then_some("client_gone")));
-        let Ended { header, scheme, client, route, service, request_id, .. } = ended;
+        self.end_try(status, error.or(status.is_none().then_some("client_gone")));
+        let header = session.req_header();
+        let route = context.route.as_ref();
+        let (pattern, route_name) = match route.map(|route| &route.config) {
+            Some(config) => (pattern(&config.matcher.path), config.name.as_str()),
+            None => ("", ""),
+        };
+        let service = match route.map(|route| &route.target) {
+            Some(Target::Service(service)) => service.config.name.as_str(),
+            _ => "",
+        };
+        let names = context.names.as_ref();
+        let request_id = names.and_then(|names| names.request_id.to_str().ok());
+        let client_ip = context.client.map_or_else(String::new, |client| client.ip.to_string());
         let method = method(&header.method);
-        let pattern = route.map_or("", |route| match &route.matcher.path {
-            PathPattern::Exact(path) | PathPattern::Prefix(path) => path.as_str(),
-            PathPattern::Regex(pattern) => pattern.as_str(),
-        });
         let verb = if method == OTHER { "HTTP" } else { method };
         let name = format!("{verb} {pattern}").trim_end().to_owned();
         let mut span = self.trace.begin(name, Kind::Server, self.own, self.parent, self.begun);
@@ -70,13 +70,13 @@ impl Recording {
             .text("url.scheme", scheme)
             .text("url.path", header.uri.path())
             .text("server.address", host)
-            .text("client.address", &client.map_or_else(String::new, |ip| ip.to_string()))
+            .text("client.address", &client_ip)
             .text("network.protocol.version", version(header.version))
-            .text("proconsul.route", route.map_or("", |route| route.name.as_str()))
+            .text("proconsul.route", route_name)
             .text("proconsul.service", service)
-            .text("proconsul.request_id", request_id)
-            .number("http.request.body.size", ended.bytes_in as i64)
-            .number("http.response.body.size", ended.bytes_out as i64);
+            .text("proconsul.request_id", request_id.unwrap_or_default())
+            .number("http.request.body.size", context.body_bytes as i64)
+            .number("http.response.body.size", session.body_bytes_sent() as i64);
         if method == OTHER {
             span.text("http.request.method_original", header.method.as_str());
         }
@@ -92,7 +92,7 @@ impl Recording {
             span.number("http.response.status_code", i64::from(status));
         }
         // What the client did wrong is no failure of the server (status 4xx).
-        match (status, ended.error) {
+        match (status, error) {
             (Some(500..) | None, Some(error)) => _ = span.failed(error),
             (Some(status @ 500..), None) => _ = span.failed(&status.to_string()),
             (_, Some(error)) => _ = span.text("error.type", error),
@@ -101,6 +101,14 @@ impl Recording {
         let mut spans = std::mem::take(&mut self.spans);
         spans.push(span.end(&self.trace.clock, Instant::now()));
         self.tracer.take(spans);
+    }
+}
+
+/// What tells routes apart, and not requests.
+fn pattern(path: &PathPattern) -> &str {
+    match path {
+        PathPattern::Exact(path) | PathPattern::Prefix(path) => path,
+        PathPattern::Regex(pattern) => pattern.as_str(),
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{Metric, ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans};
 use prost::Message;
@@ -63,6 +67,28 @@ impl Envelope {
 
     fn scope(&self) -> Option<InstrumentationScope> {
         Some(InstrumentationScope::clone(&self.scope))
+    }
+
+    /// The metrics.
+    pub(super) fn metrics(&self, metrics: Vec<Metric>) -> Vec<u8> {
+        let metrics = ScopeMetrics { scope: self.scope(), metrics, schema_url: String::new() };
+        let metrics = ResourceMetrics {
+            resource: self.resource(),
+            scope_metrics: vec![metrics],
+            schema_url: String::new(),
+        };
+        ExportMetricsServiceRequest { resource_metrics: vec![metrics] }.encode_to_vec()
+    }
+
+    /// A batch of log records.
+    pub(super) fn logs(&self, log_records: Vec<LogRecord>) -> Vec<u8> {
+        let records = ScopeLogs { scope: self.scope(), log_records, schema_url: String::new() };
+        let records = ResourceLogs {
+            resource: self.resource(),
+            scope_logs: vec![records],
+            schema_url: String::new(),
+        };
+        ExportLogsServiceRequest { resource_logs: vec![records] }.encode_to_vec()
     }
 
     /// A batch of requests' spans.

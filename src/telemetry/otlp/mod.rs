@@ -12,6 +12,8 @@ mod batch;
 mod client;
 mod deliver;
 mod envelope;
+pub mod logs;
+mod metrics;
 mod queue;
 mod sampler;
 mod span;
@@ -24,12 +26,15 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
 
 use batch::Batcher;
 use client::Client;
 pub use client::{ClientError, Protocol, Target};
 use deliver::Delivery;
 use envelope::Envelope;
+use logs::LogSink;
+pub use metrics::begin_to_count;
 use queue::Queue;
 pub use sampler::Sampler;
 pub use span::{Clock, Kind, Span, SpanId, Trace};
@@ -50,6 +55,10 @@ pub struct Settings {
     /// Further facts of this process.
     pub resource: Vec<(String, String)>,
     pub traces: Option<TraceSettings>,
+    /// How often the metrics are told.
+    pub metrics: Option<Duration>,
+    /// Of events that pass the log's own filter, those of this level are exported.
+    pub logs: Option<LevelFilter>,
 }
 
 /// Why exporting cannot begin.
@@ -65,6 +74,8 @@ pub enum StartError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
     Traces,
+    Metrics,
+    Logs,
 }
 
 impl Signal {
@@ -72,6 +83,8 @@ impl Signal {
     fn as_str(self) -> &'static str {
         match self {
             Signal::Traces => "traces",
+            Signal::Metrics => "metrics",
+            Signal::Logs => "logs",
         }
     }
 
@@ -79,6 +92,8 @@ impl Signal {
     fn method(self) -> &'static str {
         match self {
             Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService/Export",
         }
     }
 }
@@ -86,6 +101,7 @@ impl Signal {
 /// A running export. It ends when this is dropped, which does not wait for that.
 pub struct Otlp {
     tracer: Option<Arc<Tracer>>,
+    logs: Option<Arc<LogSink>>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -93,7 +109,8 @@ pub struct Otlp {
 impl Otlp {
     /// Starts to export. Nothing is connected yet: a collector that is away is no mistake.
     pub fn start(settings: Settings, metrics: &Metrics) -> Result<Self, StartError> {
-        let Settings { target, queue, service_name, resource, traces } = settings;
+        let Settings { target, queue, service_name, resource, traces, metrics: every, logs } =
+            settings;
         let client = Client::new(&target)?;
         let envelope = Envelope::new(&service_name, &resource);
         let stop = CancellationToken::new();
@@ -108,10 +125,22 @@ impl Otlp {
             work.push(Batcher::new(waiting, delivery(Signal::Traces), encode).run().boxed());
             Arc::new(Tracer::new(traces, sender))
         });
+        if let Some(every) = every {
+            let (envelope, delivery) = (envelope.clone(), delivery(Signal::Metrics));
+            work.push(metrics::run(metrics.clone(), every, envelope, delivery).boxed());
+        }
+        let logs = logs.map(|level| {
+            let (sender, waiting) = Queue::new(queue, metrics.export(Signal::Logs.as_str()));
+            let envelope = envelope.clone();
+            let encode = move |batch| envelope.logs(batch);
+            work.push(Batcher::new(waiting, delivery(Signal::Logs), encode).run().boxed());
+            Arc::new(LogSink::new(sender, level))
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(StartError::Thread)?;
         let stopped = stop.clone();
         let run = move || {
+            logs::mute_this_thread();
             let over = async {
                 stopped.cancelled().await;
                 tokio::time::sleep(FLUSH_WITHIN).await;
@@ -125,7 +154,7 @@ impl Otlp {
             runtime.shutdown_background(); // a name may still be looked up
         };
         let thread = std::thread::Builder::new().name("otlp".into()).spawn(run);
-        Ok(Self { tracer, stop, thread: Some(thread.map_err(StartError::Thread)?) })
+        Ok(Self { tracer, logs, stop, thread: Some(thread.map_err(StartError::Thread)?) })
     }
 
     /// Finds out whether [`Otlp::start`] would.
@@ -137,6 +166,11 @@ impl Otlp {
     /// Takes requests' spans, where they are exported.
     pub fn tracer(&self) -> Option<Arc<Tracer>> {
         self.tracer.clone()
+    }
+
+    /// Takes log records, where they are exported.
+    pub fn logs(&self) -> Option<Arc<LogSink>> {
+        self.logs.clone()
     }
 
     /// Ends, and waits until what is there was delivered, or [`FLUSH_WITHIN`] is over.
