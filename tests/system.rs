@@ -36,6 +36,8 @@ mod hostile_plugins;
 mod lifecycle;
 #[path = "system/metrics.rs"]
 mod metrics;
+#[path = "system/otlp.rs"]
+mod otlp;
 #[path = "system/picking.rs"]
 mod picking;
 #[path = "system/protocols.rs"]
@@ -48,3 +50,5 @@ mod routing;
 mod seeing;
 #[path = "system/streaming.rs"]
 mod streaming;
+#[path = "system/tracing.rs"]
+mod tracing;

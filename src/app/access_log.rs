@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::BuildError;
-use crate::config::{self, AccessLogTarget};
+use crate::config::{self, AccessLogTarget, Config};
 use crate::telemetry::Metrics;
 use crate::telemetry::access_line::{Choice, Form};
 use crate::telemetry::access_log::AccessLog;
@@ -16,8 +16,17 @@ pub(super) enum Change {
     Becomes(Option<Arc<AccessLog>>),
 }
 
+/// Whether the access log is as it was: a collector may hear of requests, too.
+pub(super) fn stays(config: &Config, former: &Config) -> bool {
+    config.access_log == former.access_log && is_exported(config) == is_exported(former)
+}
+
+fn is_exported(config: &Config) -> bool {
+    config.otlp.as_ref().and_then(|otlp| otlp.logs.as_ref()).is_some_and(|logs| logs.access)
+}
+
 /// Opens it; a file is appended to.
-pub(super) fn open(config: &config::AccessLog, metrics: &Metrics) -> Result<Change, BuildError> {
+pub(super) fn open(config: &Config, metrics: &Metrics) -> Result<Change, BuildError> {
     let config::AccessLog {
         target,
         queue_lines,
@@ -29,7 +38,8 @@ pub(super) fn open(config: &config::AccessLog, metrics: &Metrics) -> Result<Chan
         mask_query,
         sample_2xx,
         user_id,
-    } = config;
+    } = &config.access_log;
+    let exported = is_exported(config);
     let form = Form::new(Choice {
         fields: fields.clone(),
         request_headers: request_headers.clone(),
@@ -41,7 +51,8 @@ pub(super) fn open(config: &config::AccessLog, metrics: &Metrics) -> Result<Chan
     });
     let dropped = metrics.access_log_dropped();
     let (path, opened) = match target {
-        AccessLogTarget::Off => return Ok(Change::Becomes(None)),
+        AccessLogTarget::Off if !exported => return Ok(Change::Becomes(None)),
+        AccessLogTarget::Off => (PathBuf::new(), Ok(AccessLog::unwritten(form, dropped))),
         AccessLogTarget::Stdout => {
             (PathBuf::from("stdout"), AccessLog::to_stdout(form, *queue_lines, dropped))
         }
@@ -50,5 +61,5 @@ pub(super) fn open(config: &config::AccessLog, metrics: &Metrics) -> Result<Chan
         }
     };
     let log = opened.map_err(|error| BuildError::AccessLog { path, error })?;
-    Ok(Change::Becomes(Some(Arc::new(log))))
+    Ok(Change::Becomes(Some(Arc::new(log.exported(exported)))))
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::access_log;
 use super::members::{Ground, candidates, sources};
 use super::names::Names;
+use super::otlp;
 use super::rotation::{Rotation, Turn};
 use crate::admin::AuthError;
 use crate::balance::{EndpointSet, Member, Spread};
@@ -26,6 +27,7 @@ use crate::proxy::tls::{CertificateError, Certificates};
 use crate::proxy::{PeerError, RouteTable, Service};
 use crate::registry::Snapshot;
 use crate::telemetry::Metrics;
+use crate::telemetry::otlp::StartError;
 
 /// Why a configuration that is valid in itself cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,8 @@ pub enum BuildError {
     Certificate { listener: ListenerName, error: CertificateError },
     #[error("access_log.target: {}: {error}", path.display())]
     AccessLog { path: PathBuf, error: std::io::Error },
+    #[error("otlp.tls: {error}")]
+    Otlp { error: StartError },
     #[error("admin.auth.jwt: {error}")]
     Auth { error: AuthError },
     #[error("plugin engine: {0}")]
@@ -71,6 +75,7 @@ impl BuildError {
             BuildError::Auth { error } => {
                 places.problem(&["admin", "auth", "jwt", "jwks"], &error.to_string())
             }
+            BuildError::Otlp { error } => places.problem(&["otlp", "tls"], &error.to_string()),
             BuildError::Check { check, refusal } => {
                 let key = match **refusal {
                     Refusal::Declined { .. } => "config",
@@ -108,6 +113,7 @@ pub(super) struct Built {
     pub table: RouteTable,
     pub certificates: BTreeMap<ListenerName, Certificates>,
     pub access_log: access_log::Change,
+    pub otlp: otlp::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
     /// What is to be checked, and the components that do it.
@@ -181,7 +187,7 @@ impl Builder {
         }
         let plan = plan(&config, &checkers);
         let table = self.table(&config, &services);
-        let access_log = access_log::Change::Stays;
+        let (access_log, otlp) = (access_log::Change::Stays, otlp::Change::Stays);
         let names = self.names;
         Ok(Built {
             config,
@@ -189,6 +195,7 @@ impl Builder {
             table,
             certificates,
             access_log,
+            otlp,
             to_tell,
             plan,
             checkers,
@@ -362,6 +369,7 @@ pub(super) fn report_loads(set: &EndpointSet) {
 /// Does what a reload does, short of serving: `proconsul check`.
 pub async fn check(config: Config) -> Result<(), Vec<BuildError>> {
     super::api::auth(&config).map_err(|error| vec![error])?;
+    otlp::try_out(config.otlp.as_ref()).map_err(|error| vec![error])?;
     let metrics = Metrics::new();
     let hosts = PluginHosts::new(&config, 1, &metrics)
         .map_err(|error| vec![BuildError::Engine(error.to_string())])?;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pingora_core::server::ExecutionPhase;
 use tokio::sync::{broadcast, watch};
 
+use super::otlp::Exporting;
 use crate::model::Phase;
 use crate::registry::Registry;
 use crate::telemetry::Metrics;
@@ -14,16 +15,25 @@ use crate::telemetry::Metrics;
 const QUIET: Duration = Duration::from_millis(300);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// What has to do with the end.
+pub(super) struct Ending {
+    pub metrics: Metrics,
+    /// Lets go of the store.
+    pub registry: Registry,
+    /// Delivers the last telemetry.
+    pub exporting: Exporting,
+}
+
 /// Ends the process once it was told to stop and nothing is in flight, or after `drain_timeout`.
 ///
 /// Pingora itself would sleep for the whole of its grace period, requests or not.
 pub(super) fn start(
     mut phases: broadcast::Receiver<ExecutionPhase>,
     tell: watch::Sender<Phase>,
-    metrics: Metrics,
-    registry: Registry,
+    ending: Ending,
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
+    let Ending { metrics, registry, exporting } = ending;
     std::thread::Builder::new().name("drain".into()).spawn(move || {
         loop {
             match phases.blocking_recv() {
@@ -43,6 +53,7 @@ pub(super) fn start(
             tracing::warn!(cut_off = left, "drain time is over");
         }
         tracing::info!("stopped");
+        exporting.flush();
         std::process::exit(0);
     })?;
     Ok(())

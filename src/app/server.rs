@@ -20,9 +20,10 @@ use super::api::{self, ApiSettings};
 use super::build::PluginHosts;
 use super::changes::Changes;
 use super::control::Control;
-use super::drain;
+use super::drain::{self, Ending};
 use super::huge_pages;
 use super::open_files;
+use super::otlp::Exporting;
 use super::picker::{Live, LivePicker};
 use super::registry;
 use super::reloader::{Reloader, load, unix_seconds};
@@ -39,6 +40,7 @@ use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
+use crate::telemetry::otlp::{TraceSwitch, begin_to_count};
 use crate::telemetry::ring::{Ring, Sampler};
 use crate::telemetry::{Metrics, log};
 
@@ -99,6 +101,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     open_files::allow_all();
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
+    begin_to_count();
     metrics.limit_instances(config.metrics.max_instances);
     let ring = Arc::<Ring>::default();
     let sampler = Sampler::start(metrics.clone(), ring.clone(), ring_settings(&config))
@@ -107,6 +110,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         table: ArcSwap::from_pointee(RouteTable::default()),
         unrouted: metrics.route("", ""),
         access_log: ArcSwapOption::empty(),
+        tracing: TraceSwitch::default(),
     });
     let hosts = plugin_hosts(&config, &metrics)?;
     let registry = registry::start(&config, options.upgrade, &metrics)?;
@@ -114,6 +118,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
         health::start(registry.clone(), plan, metrics.health()).map_err(system("health thread"))?;
+    let exporting = Exporting::default();
     let live = Arc::new(ArcSwap::from_pointee(Live::default()));
     let picker = Arc::new(LivePicker::new(hosts.host.clone(), live.clone()));
     let (alerting, _alert_threads) = Alerting::start(&config, &metrics, &registry)?;
@@ -126,6 +131,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         registry: registry.clone(),
         traffic,
         plan: tell_plan,
+        exporting: exporting.clone(),
         alerting,
         sampler,
     };
@@ -165,7 +171,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         api::start(address, admin, options.upgrade)?;
     }
     let phases = server.watch_execution_phase();
-    drain::start(phases, tell_phase, metrics, registry, config.server.drain_timeout)
+    let ending = Ending { metrics, registry, exporting };
+    drain::start(phases, tell_phase, ending, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
     match options.upgrade {
         true => upgrade::ask_to_hand_over(&config.server),

@@ -14,6 +14,7 @@ use super::alerts::Alerting;
 use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
+use super::otlp::{self, Exporting};
 use super::picker::Live;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
@@ -52,6 +53,7 @@ pub(super) struct World {
     channels: Channels,
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
+    exporting: Exporting,
     live: Arc<ArcSwap<Live>>,
     alerting: Alerting,
     sampler: Sampler,
@@ -81,6 +83,8 @@ pub(super) struct Surroundings {
     pub traffic: TrafficInbox,
     /// Who hears what is to be checked.
     pub plan: watch::Sender<Arc<Plan>>,
+    /// What is told to a collector.
+    pub exporting: Exporting,
     /// Who picks for clients that do not come through the proxy reads this.
     pub live: Arc<ArcSwap<Live>>,
     /// Who sees to alerts.
@@ -109,6 +113,7 @@ impl World {
             registry,
             traffic,
             plan,
+            exporting,
             live,
             alerting,
             sampler,
@@ -133,7 +138,8 @@ impl World {
             traffic: traffic.clone(),
         };
         let mut built = builder.build(config.clone())?;
-        built.access_log = access_log::open(&config.access_log, &metrics).map_err(|e| vec![e])?;
+        built.access_log = access_log::open(&config, &metrics).map_err(|e| vec![e])?;
+        built.otlp = otlp::open(config.otlp.as_ref(), None, &metrics).map_err(|e| vec![e])?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
             let certificates = built
@@ -160,6 +166,7 @@ impl World {
             channels: Channels::new(),
             traffic,
             plan,
+            exporting,
             live,
             alerting,
             sampler,
@@ -200,14 +207,16 @@ impl World {
             rotations: self.rotations.clone(),
             traffic: self.traffic.clone(),
         };
-        let (log_stays, metrics) =
-            (config.access_log == self.config.access_log, self.metrics.clone());
+        let (log_stays, metrics) = (access_log::stays(&config, &self.config), self.metrics.clone());
+        let former = self.config.clone();
         move || {
             let config = Arc::new(config);
             let mut built = builder.build(config.clone())?;
+            let otlp = otlp::open(config.otlp.as_ref(), former.otlp.as_ref(), &metrics);
+            built.otlp = otlp.map_err(|error| vec![error])?;
             if !log_stays {
                 // Last: a refused configuration leaves no file.
-                let opened = access_log::open(&config.access_log, &metrics);
+                let opened = access_log::open(&config, &metrics);
                 built.access_log = opened.map_err(|error| vec![error])?;
             }
             Ok(built)
@@ -222,6 +231,7 @@ impl World {
             table,
             certificates,
             access_log,
+            otlp,
             to_tell,
             plan,
             checkers,
@@ -235,6 +245,9 @@ impl World {
         self.shared.table.store(Arc::new(table));
         if let Change::Becomes(log) = access_log {
             self.shared.access_log.store(log);
+        }
+        if let otlp::Change::Becomes(otlp) = otlp {
+            self.exporting.change(otlp, &self.shared);
         }
         for (balancer, set) in to_tell {
             balancer.set_endpoints(set);
@@ -297,8 +310,8 @@ impl World {
 
     /// Opens the access log's file again: what was there may have been moved away.
     pub(super) fn reopen_access_log(&self) -> Result<(), BuildError> {
-        let config = &self.config.access_log;
-        if let AccessLogTarget::File(_) = config.target
+        let config = &self.config;
+        if let AccessLogTarget::File(_) = config.access_log.target
             && let Change::Becomes(log) = access_log::open(config, &self.metrics)?
         {
             self.shared.access_log.store(log);

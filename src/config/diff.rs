@@ -73,6 +73,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         admin,
         log,
         access_log,
+        otlp,
         metrics,
         plugins,
         registry,
@@ -98,6 +99,7 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     let at_once = [
         ("log.level changed", log.level != new.log.level),
         ("access_log changed", access_log != &new.access_log),
+        ("otlp changed", otlp != &new.otlp),
         ("metrics changed", metrics != &new.metrics),
         ("admin.auth changed", admin.auth != new.admin.auth),
         ("admin.limits changed", admin.limits != new.admin.limits),

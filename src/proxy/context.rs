@@ -11,6 +11,7 @@ use super::pick::Placement;
 use super::reject::Rejection;
 use super::route::Route;
 use super::service::Upstreams;
+use super::spans::Recording;
 use super::trace::Names;
 use crate::telemetry::metrics::RouteMetrics;
 
@@ -43,6 +44,8 @@ pub struct Inner {
     /// The affinity key; 0 = none.
     pub(super) key: u64,
     pub(super) placement: Placement,
+    /// Its spans, if its trace is taken.
+    pub(super) recording: Option<Box<Recording>>,
     pub(super) body_limit: Option<u64>,
     pub(super) body_bytes: u64,
     pub(super) rejection: Option<Rejection>,
@@ -66,6 +69,7 @@ impl Inner {
             host: None,
             key: 0,
             placement: Placement::default(),
+            recording: None,
             body_limit: None,
             body_bytes: 0,
             rejection: None,

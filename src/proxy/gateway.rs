@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use http::Method;
 use pingora_core::ErrorType::{self, HTTPStatus};
 use pingora_core::modules::http::HttpModules;
 use pingora_core::protocols::Digest;
-use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
@@ -25,18 +25,22 @@ use super::edit;
 use super::forward;
 use super::glance::Glance;
 use super::hook::{at_once, failed, hook};
-use super::host::{bare_host, host_of, split_port};
+use super::host::{bare_host, host_of};
 use super::observe::observe;
+use super::peer::tailor;
+use super::pick::facts;
 use super::redirect::redirect;
 use super::reject::{Rejection, explain, respond};
 use super::route::{Question, Route, RouteTable, Target};
 use super::service::{Service, Upstreams};
+use super::spans::{Recording, Stopwatch, blame};
 use super::stamp::{Described, Origin, stamp};
-use super::trace::Names;
-use crate::balance::RequestFacts;
+use super::trace::{Names, TRACEPARENT};
+use crate::balance::Choice;
 use crate::config::Listener;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::RouteMetrics;
+use crate::telemetry::otlp::TraceSwitch;
 
 /// A WebSocket is closed when neither side says anything for this long.
 const WEBSOCKET_IDLE: Duration = Duration::from_secs(3600);
@@ -48,6 +52,8 @@ pub struct Shared {
     pub unrouted: Arc<RouteMetrics>,
     /// A reload may replace it too.
     pub access_log: ArcSwapOption<AccessLog>,
+    /// And how requests are traced.
+    pub tracing: TraceSwitch,
 }
 
 /// The proxy behind one listener.
@@ -76,7 +82,12 @@ impl Gateway {
         let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
         let header = session.req_header();
         let seen = Glance::at(&header.headers);
-        context.names = Some(Names::of(&seen));
+        let tracer = self.shared.tracing.get();
+        let names = Names::of(&seen, tracer.as_ref().map(|tracer| tracer.sampler));
+        if tracer.is_some() {
+            context.recording = Recording::begin(tracer, &names, &header.headers, context.begun);
+        }
+        context.names = Some(names);
         context.has_hop = seen.has_hop;
         context.wants_websocket = seen.wants_websocket && header.method == Method::GET;
         context.has_claims = seen.has_claims;
@@ -180,11 +191,16 @@ impl Gateway {
 /// A response's header came.
 fn answered(response: &mut ResponseHeader, context: &mut Inner) -> Result<()> {
     edit::strip_hop(response);
-    let Inner { route, upstreams, placement, .. } = context;
+    let Inner { route, upstreams, placement, recording, .. } = context;
     if let (Some(route), Some(upstreams)) = (route, upstreams)
         && let Target::Service(service) = &route.target
     {
+        let begun = recording.as_ref().filter(|_| service.balancer.wants_feedback());
+        let begun = begun.map(|_| Instant::now());
         placement.answered(service, upstreams, response.status.as_u16());
+        if let (Some(recording), Some(begun)) = (recording, begun) {
+            recording.fed_back(service.balancer.spec().strategy.name.as_str(), begun);
+        }
         if let Some(notice) = placement.index().and_then(|index| upstreams.notice(index)) {
             notice.add_to(response)?;
         }
@@ -200,16 +216,6 @@ fn placed(context: &Inner) -> Option<(&Arc<Route>, &Arc<Service>, &Arc<Upstreams
     match &route.target {
         Target::Service(service) => Some((route, service, context.upstreams.as_ref()?)),
         Target::Redirect(_) => None,
-    }
-}
-
-fn facts(header: &RequestHeader, client: Option<Client>) -> RequestFacts {
-    RequestFacts {
-        method: header.method.clone(),
-        path: header.uri.path().to_owned(),
-        host: split_port(host_of(header)).0.to_ascii_lowercase(),
-        headers: header.headers.clone(),
-        client_ip: client.map(|client| client.ip),
     }
 }
 
@@ -300,8 +306,17 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<Box<HttpPeer>> {
         let (client, begun) = (context.client, context.begun);
-        let Inner { route, upstreams, placement, key, has_hop, wants_websocket, rejection, .. } =
-            &mut **context;
+        let Inner {
+            route,
+            upstreams,
+            placement,
+            key,
+            has_hop,
+            wants_websocket,
+            rejection,
+            recording,
+            ..
+        } = &mut **context;
         let (Some(route), Some(upstreams)) = (route, upstreams) else {
             return Error::e_explain(ErrorType::InternalError, "a request without a route");
         };
@@ -309,28 +324,20 @@ impl ProxyHttp for Gateway {
             return Error::e_explain(ErrorType::InternalError, "a redirect has no upstream");
         };
         let header = session.req_header();
-        match placement.pick(service, upstreams, *key, begun, &|| facts(header, client)) {
-            Ok(index) => {
+        let watch =
+            recording.as_ref().filter(|_| !placement.is_again()).map(|_| Stopwatch::start());
+        let facts = || facts(header, client);
+        let choice = placement.pick(service, upstreams, *key, begun, &facts, watch.as_ref());
+        if let Some(recording) = recording {
+            recording.tries(watch.as_ref(), service, upstreams, choice.as_ref().ok());
+        }
+        match choice {
+            Ok(Choice { index, .. }) => {
                 let mut peer = Box::new(upstreams.peer(index).clone());
                 if *wants_websocket {
                     peer.options.read_timeout = Some(WEBSOCKET_IDLE);
                 }
-                if !*has_hop {
-                    // Nothing to take out: pingora need not look each of them up.
-                    peer.options.http_upstream_request_policy =
-                        HttpUpstreamRequestPolicy::preserve();
-                }
-                let timeouts = &route.config.timeouts;
-                let overrides = [
-                    (timeouts.connect, &mut peer.options.total_connection_timeout),
-                    (timeouts.read, &mut peer.options.read_timeout),
-                    (timeouts.write, &mut peer.options.write_timeout),
-                ];
-                for (value, place) in overrides {
-                    if value.is_some() {
-                        *place = value;
-                    }
-                }
+                tailor(&mut peer.options, &route.config.timeouts, *has_hop);
                 Ok(peer)
             }
             Err(why) => {
@@ -350,6 +357,9 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         context.placement.connect_failures += 1;
+        if let Some(recording) = &mut context.recording {
+            recording.end_try(None, Some(blame(&error)));
+        }
         let Inner { route, upstreams, placement, .. } = &mut **context;
         if let (Some(route), Some(upstreams)) = (route, upstreams)
             && let Target::Service(service) = &route.target
@@ -372,10 +382,19 @@ impl ProxyHttp for Gateway {
             context: &'c mut Context,
         ) -> Result<()> {
             let Some((route, service, _)) = placed(context) else { return at_once!(Ok(())) };
-            match forward::prepare(request, route, &service.config) {
-                Ok(()) => at_once!(Ok(())),
-                Err(error) => failed(error),
+            // Before the configured edits, which may replace it.
+            if let Some(traceparent) = context.recording.as_ref().and_then(|r| r.traceparent())
+                && let Err(error) = request.insert_header(TRACEPARENT, traceparent)
+            {
+                return failed(error);
             }
+            if let Err(error) = forward::prepare(request, route, &service.config) {
+                return failed(error);
+            }
+            if let Some(recording) = &mut context.recording {
+                recording.asked(&request.method, request.uri.path());
+            }
+            at_once!(Ok(()))
         }
     }
 
@@ -432,6 +451,10 @@ impl ProxyHttp for Gateway {
         } else {
             error.retry.decide_reuse(reused);
         }
+        if let Some(recording) = &mut context.recording {
+            let status = session.response_written().map(|response| response.status.as_u16());
+            recording.end_try(status, Some(blame(&error)));
+        }
         let Inner { route, upstreams, placement, .. } = &mut **context;
         if error.retry() {
             placement.again();
@@ -478,6 +501,9 @@ impl ProxyHttp for Gateway {
                 tracing::debug!(%error, rejection, "request failed");
             }
             observe(&self.shared, session, context);
+            if let Some(recording) = context.recording.take() {
+                recording.end(session, context, self.scheme);
+            }
             context.placement.leave();
             at_once!(())
         }

@@ -28,6 +28,7 @@ mod reject;
 mod rewrite;
 pub mod route;
 mod service;
+mod spans;
 mod stamp;
 pub mod tls;
 mod trace;

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use pingora_core::protocols::ALPN;
 use pingora_core::protocols::tls::CaType;
-use pingora_core::upstreams::peer::{HttpPeer, PeerOptions};
+use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::balance::Member;
-use crate::config::{CertificateFiles, Service, Upstream, UpstreamProtocol, UpstreamTls};
+use crate::config::{
+    CertificateFiles, RouteTimeouts, Service, Upstream, UpstreamProtocol, UpstreamTls,
+};
 
 /// Why a service's upstream TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,24 @@ impl PeerTemplate {
         peer.group_key = self.group_key;
         peer.options = self.options.clone();
         peer
+    }
+}
+
+/// Fits a peer's options to one request of a route.
+pub(super) fn tailor(options: &mut PeerOptions, timeouts: &RouteTimeouts, has_hop: bool) {
+    if !has_hop {
+        // Nothing to take out: pingora need not look each of them up.
+        options.http_upstream_request_policy = HttpUpstreamRequestPolicy::preserve();
+    }
+    let overrides = [
+        (timeouts.connect, &mut options.total_connection_timeout),
+        (timeouts.read, &mut options.read_timeout),
+        (timeouts.write, &mut options.write_timeout),
+    ];
+    for (value, place) in overrides {
+        if value.is_some() {
+            *place = value;
+        }
     }
 }
 

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use pingora_http::RequestHeader;
+
+use super::client::Client;
+use super::host::{host_of, split_port};
 use super::reject::Rejection;
 use super::service::{Service, Upstreams};
+use super::spans::Stopwatch;
 use super::traffic;
-use crate::balance::{Ask, EndpointState, RequestFacts, Tried, choose};
+use crate::balance::{Ask, Choice, EndpointState, RequestFacts, Tried, choose};
 use crate::plugin::balancer::Outcome;
 use crate::telemetry::clock::coarse_ms;
 use crate::telemetry::metrics::TryEnd;
@@ -57,14 +62,19 @@ impl Placement {
         key: u64,
         begun: Instant,
         request: &dyn Fn() -> RequestFacts,
-    ) -> Result<usize, Rejection> {
+        watch: Option<&Stopwatch>,
+    ) -> Result<Choice, Rejection> {
         if let (true, Some(current)) = (std::mem::take(&mut self.again), &mut self.current) {
             current.begun = Instant::now();
-            return Ok(current.index);
+            return Ok(Choice { index: current.index, fallback: None });
         }
         self.leave();
         let ask = Ask { key, tried: &self.tried, request };
-        let choice = choose(&*service.balancer, &service.spread, &upstreams.set, &ask);
+        let (strategy, spread, set) = (&*service.balancer, &service.spread, &upstreams.set);
+        let choice = match watch {
+            None => choose(strategy, spread, set, &ask),
+            Some(watch) => choose(&watch.on(strategy), spread, set, &ask),
+        };
         let Some(choice) = choice else {
             return Err(match self.tried.count() {
                 0 => Rejection::NoEndpoint(service.config.name.clone()),
@@ -79,7 +89,7 @@ impl Placement {
         state.enter();
         let begun = if self.tries() == 1 { begun } else { Instant::now() };
         self.current = Some(Current { index: choice.index, state, begun, answered: false });
-        Ok(choice.index)
+        Ok(choice)
     }
 
     /// A response's header came, with this status. Informational ones (103, say) are no answer yet.
@@ -140,6 +150,11 @@ impl Placement {
         self.again = true;
     }
 
+    /// Whether the next try is for the same endpoint.
+    pub(super) fn is_again(&self) -> bool {
+        self.again && self.current.is_some()
+    }
+
     /// Counts the request out of where it is.
     pub(super) fn leave(&mut self) {
         if let Some(current) = self.current.take() {
@@ -155,6 +170,17 @@ impl Placement {
     /// Endpoints that it was sent to.
     pub(super) fn tries(&self) -> usize {
         self.tried.count()
+    }
+}
+
+/// What of a request a strategy may read.
+pub(super) fn facts(header: &RequestHeader, client: Option<Client>) -> RequestFacts {
+    RequestFacts {
+        method: header.method.clone(),
+        path: header.uri.path().to_owned(),
+        host: split_port(host_of(header)).0.to_ascii_lowercase(),
+        headers: header.headers.clone(),
+        client_ip: client.map(|client| client.ip),
     }
 }
 

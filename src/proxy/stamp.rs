@@ -221,7 +221,7 @@ mod tests {
         let ip = "2001:db8::1".parse().unwrap();
         let client = Client { ip, peer_ip: ip, peer_is_trusted: trusted };
         let Glance { has_claims, has_tracestate, .. } = Glance::at(&request.headers);
-        let names = Names::of(&Glance::default());
+        let names = Names::of(&Glance::default(), None);
         let host = Some(HeaderValue::from_static("a.example:80"));
         let scheme = "https";
         let described = &Described::new(ip, host.as_ref(), scheme);

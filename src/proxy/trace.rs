@@ -1,13 +1,22 @@
 //! Names for a request: its `X-Request-Id`, and its place in a W3C trace.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::glance::Glance;
+use crate::telemetry::otlp::Sampler;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Somebody wants the trace: of `traceparent`'s flags, the first.
+const SAMPLED: u8 = 1;
+
+/// That, and that the trace's id is random.
+const KNOWN_FLAGS: u8 = 3;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -24,8 +33,9 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Takes over what the client brought where it is well-formed, and makes the rest.
-    pub(super) fn of(seen: &Glance<'_>) -> Self {
+    /// Takes over what the client brought where it is well-formed, and makes the rest. Of traces that begin here
+    /// `sampler` takes some; without one, it is left to whoever comes next.
+    pub(super) fn of(seen: &Glance<'_>, sampler: Option<Sampler>) -> Self {
         let brought_id = seen.request_id.filter(|value| is_request_id(value));
         let brought_trace = seen.traceparent.filter(|value| is_traceparent(value));
         let continues_trace = brought_trace.is_some();
@@ -33,7 +43,7 @@ impl Names {
             return Self { request_id: id.clone(), traceparent: trace.clone(), continues_trace };
         }
         // A new request's id is its trace's: one number to look for. Both share one buffer.
-        let trace = begin_trace();
+        let trace = begin_trace(sampler);
         let id = || header_value(trace.slice(3..35));
         Self {
             request_id: brought_id.cloned().unwrap_or_else(id),
@@ -44,7 +54,31 @@ impl Names {
 
     /// The trace's id: 32 hex digits.
     pub(super) fn trace_id(&self) -> &str {
-        self.traceparent.to_str().ok().and_then(|value| value.get(3..35)).unwrap_or_default()
+        self.part(3..35)
+    }
+
+    /// The trace's id as a number.
+    pub(super) fn trace_number(&self) -> Option<u128> {
+        u128::from_str_radix(self.trace_id(), 16).ok()
+    }
+
+    /// The span that the trace goes on from: 16 hex digits.
+    pub(super) fn span_id(&self) -> &str {
+        self.part(36..52)
+    }
+
+    /// What the next one is told: of the flags, those that are known here.
+    pub(super) fn flags(&self) -> u8 {
+        u8::from_str_radix(self.part(53..55), 16).unwrap_or(0) & KNOWN_FLAGS
+    }
+
+    /// Whether the trace is taken.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.flags() & SAMPLED != 0
+    }
+
+    fn part(&self, place: Range<usize>) -> &str {
+        self.traceparent.to_str().ok().and_then(|value| value.get(place)).unwrap_or_default()
     }
 }
 
@@ -67,13 +101,29 @@ fn eight_digits(number: u32) -> [u8; 8] {
     (spread + 0x3030_3030_3030_3030 + above_nine * to_letters).to_be_bytes()
 }
 
-/// A new trace with a random id, sampled as nobody said otherwise.
-fn begin_trace() -> Bytes {
-    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-01";
-    value[3..19].copy_from_slice(&hex(fastrand::u64(..).max(1)));
-    value[19..35].copy_from_slice(&hex(fastrand::u64(..)));
-    value[36..52].copy_from_slice(&hex(fastrand::u64(..).max(1)));
-    Bytes::from_owner(value) // one allocation, however many share it
+/// A new trace with a random id. It is sampled where nobody says otherwise.
+fn begin_trace(sampler: Option<Sampler>) -> Bytes {
+    let (upper, lower) = (fastrand::u64(..).max(1), fastrand::u64(..));
+    let is_sampled = sampler.is_none_or(|sampler| sampler.takes(lower));
+    let flags = if is_sampled { SAMPLED } else { 0 };
+    // One allocation, however many share it.
+    Bytes::from_owner(written([upper, lower], fastrand::u64(..).max(1), flags))
+}
+
+/// A `traceparent`.
+fn written(trace: [u64; 2], span: u64, flags: u8) -> [u8; 55] {
+    let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    value[3..19].copy_from_slice(&hex(trace[0]));
+    value[19..35].copy_from_slice(&hex(trace[1]));
+    value[36..52].copy_from_slice(&hex(span));
+    value[54] = b'0' + flags;
+    value
+}
+
+/// The `traceparent` of a span. Of `flags`, those that are known count.
+pub(super) fn header_of(trace: u128, span: u64, flags: u8) -> HeaderValue {
+    let halves = [(trace >> 64) as u64, trace as u64];
+    header_value(Bytes::from_owner(written(halves, span, flags & KNOWN_FLAGS)))
 }
 
 fn header_value(text: Bytes) -> HeaderValue {
@@ -116,7 +166,7 @@ mod tests {
     fn names_for(name: &'static str, value: &str) -> Names {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        Names::of(&Glance::at(&headers))
+        Names::of(&Glance::at(&headers), None)
     }
 
     #[test]

@@ -143,6 +143,11 @@ impl Form {
         line
     }
 
+    /// What the line says, as a value.
+    pub fn value(&self, entry: &Entry<'_>) -> serde_json::Value {
+        serde_json::to_value(Record { form: self, entry }).expect("texts and numbers are JSON")
+    }
+
     /// Whether a line stands for others too.
     fn is_sampled(&self, entry: &Entry<'_>) -> bool {
         self.sample_2xx < 1.0 && (200..300).contains(&entry.status) && entry.error.is_empty()

@@ -11,13 +11,17 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use prometheus::IntCounter;
 
 use super::access_line::{Entry, Form};
+use super::otlp;
 use super::rotating_file::{RotatingFile, Rotation};
 
 /// Takes lines.
 pub struct AccessLog {
     form: Form,
-    queue: SyncSender<Vec<u8>>,
+    /// `None`: no line is written.
+    queue: Option<SyncSender<Vec<u8>>>,
     dropped: IntCounter,
+    /// A collector is told, too.
+    exported: bool,
 }
 
 impl AccessLog {
@@ -38,6 +42,16 @@ impl AccessLog {
         Self::start(BufWriter::new(io::stdout()), form, queue_lines, dropped)
     }
 
+    /// Writes nothing.
+    pub fn unwritten(form: Form, dropped: IntCounter) -> Self {
+        Self { form, queue: None, dropped, exported: false }
+    }
+
+    /// The same, of which a collector is told or not.
+    pub fn exported(self, exported: bool) -> Self {
+        Self { exported, ..self }
+    }
+
     fn start(
         writer: impl Write + Send + 'static,
         form: Form,
@@ -49,7 +63,7 @@ impl AccessLog {
             let lost = dropped.clone();
             move || write_lines(&lines, writer, &lost)
         })?;
-        Ok(Self { form, queue, dropped })
+        Ok(Self { form, queue: Some(queue), dropped, exported: false })
     }
 
     /// Whether a request gets a line.
@@ -59,7 +73,12 @@ impl AccessLog {
 
     /// Queues a line, or counts it as dropped when the queue is full.
     pub fn write(&self, entry: &Entry<'_>) {
-        if self.queue.try_send(self.form.line(entry)).is_err() {
+        if self.exported {
+            otlp::logs::request(&self.form, entry);
+        }
+        if let Some(queue) = &self.queue
+            && queue.try_send(self.form.line(entry)).is_err()
+        {
             self.dropped.inc();
         }
     }
@@ -101,7 +120,7 @@ mod tests {
         let dropped = IntCounter::new("d", "d").unwrap();
         let (queue, _lines) = sync_channel(1);
         let form = Form::new(Choice::default());
-        let log = AccessLog { form, queue, dropped: dropped.clone() };
+        let log = AccessLog { form, queue: Some(queue), dropped: dropped.clone(), exported: false };
         let headers = http::HeaderMap::new();
         let entry = Entry {
             unix_ms: 1,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Instant;
 
+use super::otlp::logs::Events;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -36,7 +37,11 @@ pub fn start(filter: &str, json: bool) {
         fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = if json { lines.json().boxed() } else { lines.boxed() };
     // A second start is a test's or a demo's: the first one's settings stay.
-    if tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().is_ok() {
+    if tracing_subscriber::registry()
+        .with(lines.and_then(Events).with_filter(filter))
+        .try_init()
+        .is_ok()
+    {
         let _ = FILTER.set(handle);
     }
 }

@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod clock;
 pub mod log;
 pub mod metrics;
+pub mod otlp;
 pub mod ring;
 pub mod rotating_file;
 

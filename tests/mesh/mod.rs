@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)] // shared by several test binaries, each of which uses a part
 
 pub mod client;
+pub mod collector;
 pub mod command;
 pub mod http2;
 pub mod load;
@@ -20,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 pub use client::{Answer, Connection};
+pub use collector::Collector;
 pub use command::command;
 pub use load::Load;
 pub use proxy::{Builder, Mesh};

@@ -90,7 +90,8 @@ impl Upstream {
         Self::serve_at(free_address(), tls, answer).await
     }
 
-    async fn serve_at<F>(
+    /// The same at an address of one's choice.
+    pub async fn serve_at<F>(
         address: SocketAddr,
         tls: Option<TlsAcceptor>,
         answer: impl Fn(Request<Incoming>) -> F + Send + Sync + 'static,

@@ -16,6 +16,7 @@ mod json;
 mod listener;
 mod log;
 mod metrics;
+mod otlp;
 mod plugins;
 mod registry;
 mod route;
@@ -45,6 +46,7 @@ pub use json::json_schema;
 pub use listener::{CertificateFiles, Listener, ListenerTls};
 pub use log::{Log, LogFormat};
 pub use metrics::Metrics;
+pub use otlp::{Otlp, OtlpLevel, OtlpLogs, OtlpMetrics, OtlpProtocol, OtlpTls, OtlpTraces};
 pub use plugins::Plugins;
 pub use registry::{Registry, RegistryStore};
 pub use route::{HeaderMatch, Redirect, Rewrite, Route, RouteTimeouts, Scheme};
@@ -71,6 +73,8 @@ pub struct File {
     pub log: Log,
     /// One JSON line for each request.
     pub access_log: AccessLog,
+    /// Telemetry for an OpenTelemetry collector. Default: none.
+    pub otlp: Option<Otlp>,
     /// What is counted, and how long the process remembers it.
     pub metrics: Metrics,
     /// Limits of every plugin, and the cache of compiled ones.

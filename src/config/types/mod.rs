@@ -10,6 +10,7 @@ mod headers;
 mod listener;
 mod log;
 mod metrics;
+mod otlp;
 mod plugins;
 mod registry;
 mod route;
@@ -30,6 +31,7 @@ pub use headers::*;
 pub use listener::*;
 pub use log::*;
 pub use metrics::*;
+pub use otlp::*;
 pub use plugins::*;
 pub use registry::*;
 pub use route::*;
@@ -42,6 +44,8 @@ pub struct Config {
     pub admin: Admin,
     pub log: Log,
     pub access_log: AccessLog,
+    /// `None` exports nothing.
+    pub otlp: Option<Otlp>,
     pub metrics: Metrics,
     pub plugins: Plugins,
     pub registry: Registry,

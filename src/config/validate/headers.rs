@@ -51,7 +51,8 @@ fn edit(
     }
 }
 
-fn pairs(
+/// Names with their values.
+pub fn pairs(
     pairs: &BTreeMap<String, String>,
     host_allowed: bool,
     at: &KeyPath,

@@ -20,6 +20,7 @@ mod listener;
 mod matcher;
 mod metrics;
 mod network;
+mod otlp;
 mod plugins;
 mod process;
 mod registry;
@@ -89,6 +90,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         admin,
         log,
         access_log,
+        otlp,
         metrics,
         plugins,
         registry,
@@ -104,6 +106,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let server = process::server(server, &at("server"), check);
     let admin = admin::admin(admin, &at("admin"), check);
     let log = process::log(log, &at("log"), check);
+    let otlp = otlp.map(|otlp| otlp::otlp(otlp, &at("otlp"), check));
     let access_log = access_log::access_log(access_log, &at("access_log"), check);
     let metrics = metrics::metrics(metrics, &at("metrics"), check);
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
@@ -123,6 +126,7 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
         admin: admin?,
         log: log?,
         access_log: access_log?,
+        otlp: otlp.flatten(),
         metrics,
         plugins,
         registry: registry?,

@@ -9,6 +9,7 @@ mod channel;
 mod checker;
 mod desk;
 mod door;
+mod export;
 mod families;
 mod health;
 mod instance;
@@ -34,6 +35,8 @@ pub use channel::ChannelMetrics;
 pub use checker::CheckerMetrics;
 pub use desk::DeskMetrics;
 pub use door::DoorMetrics;
+use export::ExportFamilies;
+pub use export::ExportMetrics;
 use families::Families;
 pub use health::HealthMetrics;
 pub use instance::{InstanceMetrics, TryEnd};
@@ -53,6 +56,7 @@ pub struct Metrics {
     families: Arc<Families>,
     service_registry: RegistryMetrics,
     health: HealthMetrics,
+    export: ExportFamilies,
     alerts: AlertMetrics,
     desk: DeskMetrics,
     routes: Arc<SeriesTable<RouteMetrics>>,
@@ -92,6 +96,7 @@ impl Metrics {
         families.last_reload_successful.set(1); // nothing was refused yet
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
+        let export = ExportFamilies::new(&registry);
         let alerts = AlertMetrics::new(&registry);
         let desk = DeskMetrics::new(&registry);
         let (routes, plugins, services, checkers, channels) = Default::default();
@@ -105,6 +110,7 @@ impl Metrics {
             families,
             service_registry,
             health,
+            export,
             alerts,
             desk,
             routes,
@@ -161,6 +167,11 @@ impl Metrics {
     /// The handles of the health loop.
     pub fn health(&self) -> HealthMetrics {
         self.health.clone()
+    }
+
+    /// The handles of what is exported of a signal.
+    pub fn export(&self, signal: &str) -> ExportMetrics {
+        self.export.signal(signal)
     }
 
     /// The handles of alert rules.
