@@ -1,5 +1,6 @@
 //! Telling a collector: that costs no request anything, whatever the collector does.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -252,25 +253,28 @@ async fn metrics_are_told_as_they_are_exposed() {
         (count == 3.0).then_some(())
     })
     .await;
-    let received = collector.received();
-    let of = |name: &str| received.metrics.iter().rev().find(|metric| metric.name == name).unwrap();
-    let seconds = of("proconsul_http_request_duration_seconds");
-    assert_eq!((seconds.unit.as_str(), seconds.description.is_empty()), ("s", false));
-    let Some(Data::Histogram(histogram)) = &seconds.data else { panic!("{seconds:?}") };
-    let fits = |point: &&HistogramDataPoint| attribute(&point.attributes, "route") == "all";
-    let point = histogram.data_points.iter().find(fits).unwrap();
-    assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (3, 3));
-    assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
-    let gauge = of("proconsul_config_last_reload_successful");
-    assert!(matches!(gauge.data, Some(Data::Gauge(_))), "{gauge:?}");
-    drop(received);
-    let exposed = mesh.admin("GET", "/metrics").await.text();
-    let families = exposed.lines().filter(|line| line.starts_with("# TYPE")).count();
-    let mut told: Vec<String> =
-        collector.received().metrics.iter().map(|metric| metric.name.clone()).collect();
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), families, "each family is told: {told:?}");
+    {
+        let received = collector.received();
+        let of =
+            |name: &str| received.metrics.iter().rev().find(|metric| metric.name == name).unwrap();
+        let seconds = of("proconsul_http_request_duration_seconds");
+        assert_eq!((seconds.unit.as_str(), seconds.description.is_empty()), ("s", false));
+        let Some(Data::Histogram(histogram)) = &seconds.data else { panic!("{seconds:?}") };
+        let fits = |point: &&HistogramDataPoint| attribute(&point.attributes, "route") == "all";
+        let point = histogram.data_points.iter().find(fits).unwrap();
+        assert_eq!((point.count, point.bucket_counts.iter().sum::<u64>()), (3, 3));
+        assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+        let gauge = of("proconsul_config_last_reload_successful");
+        assert!(matches!(gauge.data, Some(Data::Gauge(_))), "{gauge:?}");
+    }
+    eventually("each family to be told", || async {
+        let exposed = mesh.admin("GET", "/metrics").await.text();
+        let families = exposed.lines().filter(|line| line.starts_with("# TYPE")).count();
+        let received = collector.received();
+        let told: BTreeSet<&str> = received.metrics.iter().map(|m| m.name.as_str()).collect();
+        (told.len() == families).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
