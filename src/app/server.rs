@@ -40,7 +40,7 @@ use crate::plugin::EngineError;
 use crate::proxy::door::Door;
 use crate::proxy::{Gateway, RouteTable, Shared};
 use crate::store::StoreError;
-use crate::telemetry::otlp::{TraceSwitch, begin_to_count};
+use crate::telemetry::otlp::{FLUSH_WITHIN, TraceSwitch, begin_to_count};
 use crate::telemetry::ring::{Ring, Sampler};
 use crate::telemetry::{Metrics, log};
 
@@ -245,7 +245,8 @@ fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunEr
         std::fs::remove_file(upgrade_socket)
             .map_err(system(format!("server.upgrade_socket {}", upgrade_socket.display())))?;
     }
-    let drain_seconds = config.server.drain_timeout.as_secs() + 2;
+    // `drain` ends the process before that, also where telemetry is still to be delivered.
+    let drain_seconds = (config.server.drain_timeout + FLUSH_WITHIN).as_secs() + 2;
     let conf = ServerConf {
         threads: config.server.threads,
         work_stealing: false,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
@@ -38,6 +39,8 @@ pub enum Behaviour {
     Grpc(&'static str),
     /// Takes the call and answers with this.
     Say(Bytes),
+    /// Takes the call after so long.
+    Late(Duration),
     /// Never answers.
     Hang,
 }
@@ -137,6 +140,10 @@ async fn take(request: Request<Incoming>, received: Arc<Mutex<Received>>) -> Res
         Behaviour::Take => 0,
         Behaviour::TakeBut(rejected) => rejected,
         Behaviour::Say(_) => 0,
+        Behaviour::Late(by) => {
+            tokio::time::sleep(by).await;
+            0
+        }
         Behaviour::Status(status, headers) => {
             let mut response = Response::new(body(""));
             *response.status_mut() = status.try_into().unwrap();

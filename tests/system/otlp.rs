@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -126,6 +126,7 @@ async fn it_can_be_switched_on_and_off() {
     mesh.edit_and_wait(table, "").await;
     collector.spans(SPANS).await;
     get(&mesh, 5).await;
+    assert_eq!(mesh.metric(DROPPED).await, 0.0, "there is nothing to lose");
     mesh.edit_and_wait("[server]", &format!("{table}\n[server]")).await;
     get(&mesh, 1).await;
     assert_eq!(collector.spans(2 * SPANS).await.len(), 2 * SPANS);
@@ -155,7 +156,29 @@ async fn a_dead_collector_does_not_keep_the_process_alive() {
     let mut mesh = traced(&up, collector.address, "timeout = \"1m\"").start().await;
     get(&mesh, 1).await;
     mesh.signal(Signal::TERM);
+    let begun = Instant::now();
     assert!(mesh.ended().await.success());
+    assert!(begun.elapsed() < Duration::from_secs(25), "sooner than pingora would end it");
+}
+
+#[tokio::test]
+async fn the_whole_of_a_drain_leaves_time_to_deliver() {
+    let (up, collector) =
+        (Upstream::http(|_| std::future::pending()).await, Collector::start().await);
+    let table = "metrics.interval = \"1h\"";
+    let builder = telling(&up, &collector, table).server("drain_timeout = \"1s\"");
+    let mut mesh = builder.start().await;
+    eventually("a call", || async { (collector.received().calls == 1).then_some(()) }).await;
+    let mut held = mesh.connect().await;
+    held.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    mesh.metric_reaches("proconsul_http_requests_in_flight", 1.0).await;
+    collector.received().metrics.clear();
+    // Longer than pingora needs to end, once it has begun to.
+    collector.behave(Behaviour::Late(Duration::from_secs(4)));
+    mesh.signal(Signal::TERM);
+    assert!(mesh.ended().await.success());
+    assert_ne!(collector.received().metrics.len(), 0, "ended before the collector had answered");
+    mesh.logged(&["drain time is over"]).await;
 }
 
 #[tokio::test]
@@ -318,15 +341,15 @@ async fn log_records_are_told_with_their_trace_and_without_secrets() {
     assert!(event.time_unix_nano > 0 && event.severity_number == 9, "{event:?}");
 
     // By now only what is a warning is told.
-    let before = collector.received().logs.len();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
     mesh.reloaded_by(|| mesh.edit("[otlp]", "nonsense = 1\n[otlp]")).await;
-    eventually("a warning", || async {
-        let logs = collector.received().logs.clone();
-        logs[before..].iter().any(|record| record.severity_number >= 13).then_some(())
+    let newer = eventually("a warning", || async {
+        let mut logs = collector.received().logs.clone();
+        logs.retain(|record| record.time_unix_nano > since && record.event_name.is_empty());
+        logs.iter().any(|record| record.severity_number >= 13).then_some(logs)
     })
     .await;
-    let logs = collector.received().logs.clone();
-    assert!(logs[before..].iter().all(|record| record.severity_number >= 13), "{logs:#?}");
+    assert!(newer.iter().all(|record| record.severity_number >= 13), "{newer:#?}");
 }
 
 #[tokio::test]
@@ -341,8 +364,14 @@ async fn what_is_said_of_a_dead_collector_is_not_told_to_it() {
     mesh.metric_reaches(failures, 3.0).await;
     collector.behave(Behaviour::Take);
     mesh.logged(&["the collector takes it again"]).await;
-    get(&mesh, 1).await;
-    let records = collector.received().logs.clone();
+    // What came before the newest record is there with it.
+    mesh.edit_and_wait("threads = 1", "threads = 1\nzone = \"a\"").await;
+    let reloads = |record: &&LogRecord| format!("{:?}", record.body).contains("configuration");
+    let records = eventually("the last event", || async {
+        let records = collector.received().logs.clone();
+        (records.iter().filter(reloads).count() >= 2).then_some(records)
+    })
+    .await;
     let own = |record: &&LogRecord| format!("{:?}", record.body).contains("the collector");
     assert_eq!(records.iter().filter(own).count(), 0, "{records:#?}");
 }
