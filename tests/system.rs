@@ -10,6 +10,8 @@ mod abuse;
 mod admin_api;
 #[path = "system/admin_commands.rs"]
 mod admin_commands;
+#[path = "system/alert_memory.rs"]
+mod alert_memory;
 #[path = "system/alert_rules.rs"]
 mod alert_rules;
 #[path = "system/alerting.rs"]

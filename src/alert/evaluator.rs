@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -51,12 +51,13 @@ pub struct RuleLoop {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the loop. To be called after the process became a daemon.
+/// Starts the loop; it evaluates nothing before it knows what was kept. To be called after the process became a
+/// daemon.
 pub fn start(
     plan: watch::Receiver<Arc<RulePlan>>,
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
-    kept: Kept,
+    kept: oneshot::Receiver<Kept>,
     metrics: AlertMetrics,
 ) -> io::Result<RuleLoop> {
     let runtime = Builder::new_current_thread().enable_time().build()?;
@@ -105,7 +106,10 @@ impl Evaluator {
         evaluator
     }
 
-    async fn run(mut self, kept: Kept) {
+    async fn run(mut self, kept: oneshot::Receiver<Kept>) {
+        let Ok(kept) = kept.await else { return }; // whoever knows has ended
+        self.plan = self.plans.borrow_and_update().clone();
+        self.adopt();
         self.rules.import(kept.records, kept.at, UnixMillis::of(SystemTime::now()));
         let mut ticks = ticks(self.plan.interval);
         let mut due: Option<tokio::time::Instant> = None;

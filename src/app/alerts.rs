@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::build::Channels as Components;
 use super::server::{RunError, system};
-use crate::alert::desk::{self, Channel, Channels, Desk, Running};
+use crate::alert::desk::{self, Channel, Desk, Memory, Running, Setup};
 use crate::alert::rules::{Evaluation, Event};
-use crate::alert::{self, Kept, RuleLoop, RulePlan, Sink, Source, Take};
+use crate::alert::{self, RuleLoop, RulePlan, Sink, Source, Take};
 use crate::config::{Alerts, Config};
 use crate::model::{Notification, Receipt, SendFailure, UnixMillis};
 use crate::plugin::alert_channel::AlertChannel;
@@ -30,7 +29,7 @@ fn plan(config: &Config) -> RulePlan {
 /// What a reload tells those who see to alerts.
 pub(super) struct Alerting {
     rules: watch::Sender<Arc<RulePlan>>,
-    channels: Arc<ArcSwap<Channels>>,
+    setup: watch::Sender<Option<Arc<Setup>>>,
     desk: Desk,
 }
 
@@ -47,20 +46,19 @@ impl Alerting {
         config: &Config,
         metrics: &Metrics,
         registry: &Registry,
+        memory: Memory,
     ) -> Result<(Self, AlertThreads), RunError> {
         let thread = || system("alert thread");
-        let channels = Arc::<ArcSwap<Channels>>::default();
-        let paging = config.alerts.paging.clone();
-        let (desk, running) =
-            desk::start(paging, channels.clone(), registry, metrics.desk()).map_err(thread())?;
+        let (set_up, setups) = watch::channel(None);
+        let (desk, running, kept) =
+            desk::start(setups, registry, memory, metrics.desk()).map_err(thread())?;
         let (tell_rules, rules) = watch::channel(Arc::new(plan(config)));
         let source = Observed { metrics: metrics.clone(), registry: registry.clone() };
         let told = Told { desk: desk.clone() };
         let (source, told) = (Box::new(source), Box::new(told));
-        let looping = alert::start(rules, source, told, Kept::default(), metrics.alerts())
-            .map_err(thread())?;
+        let looping = alert::start(rules, source, told, kept, metrics.alerts()).map_err(thread())?;
         let threads = AlertThreads { _rules: looping, _desk: running };
-        Ok((Self { rules: tell_rules, channels, desk }, threads))
+        Ok((Self { rules: tell_rules, setup: set_up, desk }, threads))
     }
 
     /// Whom to ask about alerts.
@@ -74,10 +72,8 @@ impl Alerting {
             let channel: Arc<dyn Channel> = Arc::new(ByComponent(component.clone()));
             (name.clone(), channel)
         });
-        self.channels.store(Arc::new(channels.collect()));
-        if let Err(error) = self.desk.set_plan(config.alerts.paging.clone()) {
-            tracing::error!(%error, "alerts are grouped as before");
-        }
+        let setup = Setup { plan: config.alerts.paging.clone(), channels: channels.collect() };
+        self.setup.send_replace(Some(Arc::new(setup)));
         self.rules.send_replace(Arc::new(plan(config)));
     }
 }
@@ -127,5 +123,9 @@ struct ByComponent(Arc<AlertChannel>);
 impl Channel for ByComponent {
     async fn send(&self, notification: &Notification) -> Result<Receipt, SendFailure> {
         self.0.send(notification).await
+    }
+
+    fn max_per_minute(&self) -> Option<u32> {
+        self.0.max_per_minute()
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use pingora_core::server::ExecutionPhase;
 use tokio::sync::{broadcast, watch};
 
+use super::alerts::AlertThreads;
 use super::otlp::Exporting;
 use crate::model::Phase;
 use crate::registry::Registry;
@@ -20,6 +21,8 @@ pub(super) struct Ending {
     pub metrics: Metrics,
     /// Lets go of the store.
     pub registry: Registry,
+    /// End when dropped, and are to before the store is let go of.
+    pub alert_threads: AlertThreads,
     /// Delivers the last telemetry.
     pub exporting: Exporting,
 }
@@ -33,13 +36,15 @@ pub(super) fn start(
     ending: Ending,
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
-    let Ending { metrics, registry, exporting } = ending;
+    let Ending { metrics, registry, alert_threads, exporting } = ending;
+    let mut alert_threads = Some(alert_threads);
     std::thread::Builder::new().name("drain".into()).spawn(move || {
         loop {
             match phases.blocking_recv() {
                 Ok(ExecutionPhase::Running) => _ = tell.send_replace(Phase::Serving),
                 Ok(ExecutionPhase::GracefulUpgradeCloseTimeout) => {
                     tell.send_replace(Phase::HandingOver);
+                    alert_threads.take(); // the new process sees to alerts
                     registry.stop(); // the new process waits for the store
                 }
                 Ok(ExecutionPhase::ShutdownGracePeriod) => break,
@@ -52,6 +57,7 @@ pub(super) fn start(
         if left > 0 {
             tracing::warn!(cut_off = left, "drain time is over");
         }
+        alert_threads.take();
         tracing::info!("stopped");
         exporting.flush();
         std::process::exit(0);

@@ -6,37 +6,45 @@ use std::time::Duration;
 
 use super::api::HAND_OVER_PATIENCE;
 use super::server::{RunError, runtime, spawn};
+use crate::alert::desk::Memory;
 use crate::config::{Config, RegistryStore};
 use crate::model::{Duty, Origin};
 use crate::registry::{Author, Change, Registry, RegistryError, Request, open};
-use crate::store::{Ground, Heir, Memory, Sqlite, Store, StoreError, StoredInstance};
+use crate::store::{
+    self, AlertGround, AlertStore, Ground, Heir, Sqlite, Store, StoreError, StoredInstance,
+};
 use crate::telemetry::Metrics;
 
 /// A store in use by a process that does not hand over is refused after this.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Where the old process has not let go in time.
+const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Reads what the store holds, and starts the writer. At an `upgrade` the store is read while the old
+/// Reads what the store holds, and starts the writer; says what alerts are to remember. At an `upgrade` the store is read while the old
 /// process still has it, and looked at again when that has let go.
 pub(super) fn start(
     config: &Config,
     upgrade: bool,
     metrics: &Metrics,
-) -> Result<Registry, RunError> {
+) -> Result<(Registry, Memory), RunError> {
     let settings = config.registry.clone();
     let runtime = runtime()?;
     let opened = runtime.block_on(async {
         let mut heir = None;
-        let store: Arc<dyn Store> = match &settings.store {
-            RegistryStore::Memory => Arc::new(Memory::default()),
+        let (store, memory) = match &settings.store {
+            RegistryStore::Memory => both(store::Memory::default()).await?,
             RegistryStore::Sqlite(path) if upgrade => {
-                heir.insert(Arc::new(Heir::of(path, HAND_OVER_PATIENCE))).clone()
+                let store = Arc::new(Heir::of(path, HAND_OVER_PATIENCE));
+                heir = Some(store.clone());
+                let ground = Box::pin(inherit_alerts(store.clone()));
+                (store.clone() as Arc<dyn Store>, Memory { store, ground })
             }
-            RegistryStore::Sqlite(path) => Arc::new(Sqlite::open(path, LOCK_PATIENCE).await?),
+            RegistryStore::Sqlite(path) => both(Sqlite::open(path, LOCK_PATIENCE).await?).await?,
         };
         let (registry, writer) = open(store, settings).await?;
-        Ok::<_, StoreError>((registry, writer.counting(metrics.service_registry()), heir))
+        Ok::<_, StoreError>((registry, writer.counting(metrics.service_registry()), heir, memory))
     });
-    let (registry, writer, heir) = opened.map_err(RunError::Store)?;
+    let (registry, writer, heir, memory) = opened.map_err(RunError::Store)?;
     let handle = registry.clone();
     spawn("registry", move || {
         runtime.block_on(async {
@@ -51,7 +59,26 @@ pub(super) fn start(
         });
         Ok(())
     })?;
-    Ok(registry)
+    Ok((registry, memory))
+}
+
+/// A store as the registry knows it, and as alerts do.
+async fn both<S: Store + AlertStore>(store: S) -> Result<(Arc<dyn Store>, Memory), StoreError> {
+    let ground = store.alerts().await?;
+    let store = Arc::new(store);
+    let ground = Box::pin(std::future::ready(ground));
+    Ok((store.clone(), Memory { store, ground }))
+}
+
+/// What the old process left of alerts, once it has let go. That sees to them until then.
+async fn inherit_alerts(heir: Arc<Heir>) -> AlertGround {
+    loop {
+        match heir.alerts().await {
+            Ok(ground) => return ground,
+            Err(error) => tracing::error!(%error, "alerts are still the other process's"),
+        }
+        tokio::time::sleep(CLAIM_AGAIN_AFTER).await;
+    }
 }
 
 /// Why what the old process left is not known here.

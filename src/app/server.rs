@@ -32,6 +32,7 @@ use super::upgrade::{self, PidFile};
 use super::watch::FileWatch;
 use super::world::{ListenerHandle, Surroundings, World, ring_settings};
 use crate::admin::{Admin, Inquiry};
+use crate::alert::desk;
 use crate::balance::MAX_TRIES;
 use crate::config::{self, Config, LogFormat, Problem, Refused};
 use crate::health;
@@ -113,7 +114,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         tracing: TraceSwitch::default(),
     });
     let hosts = plugin_hosts(&config, &metrics)?;
-    let registry = registry::start(&config, options.upgrade, &metrics)?;
+    let (registry, memory) = registry::start(&config, options.upgrade, &metrics)?;
     let followed = registry.follow(); // before anything is read of it, so that nothing is missed
     let (tell_plan, plan) = watch::channel(Arc::default());
     let (_health, traffic) =
@@ -121,7 +122,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let exporting = Exporting::default();
     let live = Arc::new(ArcSwap::from_pointee(Live::default()));
     let picker = Arc::new(LivePicker::new(hosts.host.clone(), live.clone()));
-    let (alerting, _alert_threads) = Alerting::start(&config, &metrics, &registry)?;
+    let (alerting, alert_threads) = Alerting::start(&config, &metrics, &registry, memory)?;
     let desk = alerting.desk();
     let surroundings = Surroundings {
         hosts,
@@ -171,7 +172,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         api::start(address, admin, options.upgrade)?;
     }
     let phases = server.watch_execution_phase();
-    let ending = Ending { metrics, registry, exporting };
+    let ending = Ending { metrics, registry, alert_threads, exporting };
     drain::start(phases, tell_phase, ending, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
     match options.upgrade {
@@ -245,8 +246,9 @@ fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunEr
         std::fs::remove_file(upgrade_socket)
             .map_err(system(format!("server.upgrade_socket {}", upgrade_socket.display())))?;
     }
-    // `drain` ends the process before that, also where telemetry is still to be delivered.
-    let drain_seconds = (config.server.drain_timeout + FLUSH_WITHIN).as_secs() + 2;
+    // `drain` ends the process before that, also where alerts and telemetry are still to be delivered.
+    let last_words = desk::END_WITHIN + FLUSH_WITHIN;
+    let drain_seconds = (config.server.drain_timeout + last_words).as_secs() + 2;
     let conf = ServerConf {
         threads: config.server.threads,
         work_stealing: false,

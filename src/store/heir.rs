@@ -8,7 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use super::{AuditFilter, AuditRecord, Ground, Sqlite, Store, StoreError, Write};
+use super::{
+    AlertGround, AlertStore, AlertWrite, AuditFilter, AuditRecord, Ground, HistoryEntry,
+    HistoryFilter, Sqlite, Store, StoreError, Write,
+};
 
 /// Who will have a file.
 pub struct Heir {
@@ -61,5 +64,26 @@ impl Store for Heir {
         if let Some(store) = self.inherited.get() {
             store.close().await;
         }
+    }
+}
+
+/// All of it waits until the other process has let go: until then, that sees to alerts.
+#[async_trait]
+impl AlertStore for Heir {
+    async fn alerts(&self) -> Result<AlertGround, StoreError> {
+        self.claim().await?.alerts().await
+    }
+
+    async fn keep_alerts(&self, batch: &[AlertWrite], history: u64) -> Result<(), StoreError> {
+        self.claim().await?.keep_alerts(batch, history).await
+    }
+
+    async fn alert_history(
+        &self,
+        filter: &HistoryFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.claim().await?.alert_history(filter, before, limit).await
     }
 }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::{
-    AuditFilter, AuditRecord, Ground, Store, StoreError, StoredEvent, StoredInstance, Subscription,
+    AlertGround, AlertKey, AlertRow, AlertStore, AlertWrite, AuditFilter, AuditRecord, Ground,
+    HistoryEntry, HistoryFilter, Store, StoreError, StoredEvent, StoredInstance, Subscription,
     Write,
 };
 use crate::model::{InstanceId, ServiceKey, ServiceRecord};
@@ -28,6 +29,8 @@ struct Tables {
     subscriptions: BTreeMap<String, Subscription>,
     audit: VecDeque<AuditRecord>,
     events: VecDeque<StoredEvent>,
+    alerts: BTreeMap<AlertKey, AlertRow>,
+    alert_history: VecDeque<HistoryEntry>,
 }
 
 #[async_trait]
@@ -73,6 +76,44 @@ impl Store for Memory {
     }
 
     async fn close(&self) {}
+}
+
+#[async_trait]
+impl AlertStore for Memory {
+    async fn alerts(&self) -> Result<AlertGround, StoreError> {
+        let tables = self.tables.lock();
+        Ok(AlertGround {
+            rows: tables.alerts.values().cloned().collect(),
+            position: tables.alert_history.back().map_or(0, |entry| entry.position),
+        })
+    }
+
+    async fn keep_alerts(&self, batch: &[AlertWrite], history: u64) -> Result<(), StoreError> {
+        let mut tables = self.tables.lock();
+        for write in batch {
+            match write.clone() {
+                AlertWrite::Put(row) => _ = tables.alerts.insert(row.key(), row),
+                AlertWrite::Forget(key) => _ = tables.alerts.remove(&key),
+                AlertWrite::Append(entry) => tables.alert_history.push_back(entry),
+            }
+        }
+        keep_newest(&mut tables.alert_history, history);
+        Ok(())
+    }
+
+    async fn alert_history(
+        &self,
+        filter: &HistoryFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let tables = self.tables.lock();
+        let newest_first = tables.alert_history.iter().rev();
+        let wanted = newest_first.filter(|entry| {
+            before.is_none_or(|before| entry.position < before) && filter.matches(entry)
+        });
+        Ok(wanted.take(limit).cloned().collect())
+    }
 }
 
 impl Tables {

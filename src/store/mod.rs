@@ -3,6 +3,7 @@
 //! One trait; each backend is one module. A store knows rows, not rules: what may be written was
 //! decided before it gets here. Only here is a database driver named.
 
+pub mod alerts;
 mod form;
 mod heir;
 mod memory;
@@ -13,6 +14,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+pub use alerts::{
+    AlertGround, AlertKey, AlertRow, AlertStore, AlertWrite, HistoryEntry, HistoryEvent,
+    HistoryFilter,
+};
 pub use heir::Heir;
 pub use memory::Memory;
 pub use sqlite::{Contents, Sqlite, restore};

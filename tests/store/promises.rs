@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proconsul::model::{Duty, UnixMillis};
-use proconsul::store::{AuditFilter, Memory, Sqlite, Store, StoredEvent, StoredInstance, Write};
+use proconsul::model::{ChannelName, Duty, UnixMillis};
+use proconsul::store::{
+    AlertGround, AlertKey, AlertStore, AlertWrite, AuditFilter, HistoryEvent, HistoryFilter,
+    Memory, Sqlite, Store, StoredEvent, StoredInstance, Write,
+};
 
 use super::samples::*;
 
@@ -117,6 +120,70 @@ async fn only_the_newest_are_kept() {
         assert_eq!(store.load().await.unwrap().events.len(), 10);
         store.commit(&[Write::Trim { audit: 3, events: 1 }]).await.unwrap();
         assert_eq!(store.load().await.unwrap().events, [event(10)]);
+    })
+    .await;
+}
+
+/// Tries the same on a fresh store of alerts of each kind.
+async fn on_each_of_alerts<F: Future<Output = ()>>(promise: impl Fn(Arc<dyn AlertStore>) -> F) {
+    promise(Arc::new(Memory::default())).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = Sqlite::open(&folder.path().join("registry.db"), Duration::ZERO).await.unwrap();
+    promise(Arc::new(file)).await;
+}
+
+const MANY: u64 = 1000;
+
+#[tokio::test]
+async fn what_is_known_of_alerts_is_read_again() {
+    on_each_of_alerts(|store| async move {
+        assert_eq!(store.alerts().await.unwrap(), AlertGround::default());
+        let rows = alert_rows();
+        let puts: Vec<_> = rows.iter().cloned().map(AlertWrite::Put).collect();
+        store.keep_alerts(&puts, MANY).await.unwrap();
+        store.keep_alerts(&puts, MANY).await.unwrap(); // takes the place of what has the same key
+        assert_eq!(store.alerts().await.unwrap(), AlertGround { rows: rows.clone(), position: 0 });
+        for row in &rows {
+            let forget = [AlertWrite::Forget(row.key()), AlertWrite::Forget(row.key())];
+            store.keep_alerts(&forget, MANY).await.unwrap();
+            let left = store.alerts().await.unwrap().rows;
+            assert!(left.iter().all(|left| left.key() != row.key()), "{row:?}");
+        }
+        assert_eq!(store.alerts().await.unwrap(), AlertGround::default());
+        let never = AlertWrite::Forget(AlertKey::Silence("never there".to_owned()));
+        store.keep_alerts(&[never], MANY).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_happened_is_found_by_what_and_when_and_the_oldest_goes() {
+    on_each_of_alerts(|store| async move {
+        use HistoryEvent::{Dead, Firing, Resolved, Sent};
+        let events = [Firing, Sent, Resolved, Dead, Firing];
+        let entries: Vec<_> =
+            (1..).zip(events).map(|(position, event)| happened(position, event)).collect();
+        let appends: Vec<_> = entries.iter().cloned().map(AlertWrite::Append).collect();
+        store.keep_alerts(&appends[..3], 4).await.unwrap();
+        store.keep_alerts(&appends[3..], 4).await.unwrap();
+        assert_eq!(store.alerts().await.unwrap().position, 5);
+        let find = async |filter: HistoryFilter, before, limit| {
+            let found = store.alert_history(&filter, before, limit).await.unwrap();
+            found.into_iter().map(|entry| entry.position).collect::<Vec<_>>()
+        };
+        let all = HistoryFilter::default;
+        assert_eq!(find(all(), None, 99).await, [5, 4, 3, 2]);
+        assert_eq!(find(all(), Some(5), 2).await, [4, 3]);
+        assert_eq!(find(HistoryFilter { event: Some(Firing), ..all() }, None, 9).await, [5]);
+        let since = HistoryFilter { since: Some(UnixMillis(40)), ..all() };
+        assert_eq!(find(since, None, 9).await, [5, 4]);
+        let channel = ChannelName::new("ops").ok();
+        assert_eq!(find(HistoryFilter { channel, ..all() }, None, 9).await, [2]);
+        let mut labelled = all();
+        labelled.matchers.0 = vec!["n=~3|4".parse().unwrap(), "alertname=down".parse().unwrap()];
+        assert_eq!(find(labelled, None, 1).await, [4]);
+        let newest = store.alert_history(&all(), None, 2).await.unwrap();
+        assert_eq!(newest, [entries[4].clone(), entries[3].clone()]);
     })
     .await;
 }

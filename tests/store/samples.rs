@@ -1,9 +1,13 @@
 //! Records in which nothing is left at its default, so that what is not kept is seen.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use proconsul::alert::paging::{GroupKey, Matchers, Sent, Silence};
+use proconsul::alert::rules::{Life, Phase, Record, RecordKey};
 use proconsul::model::*;
+use proconsul::store::alerts::{AlertRow, HistoryEntry, HistoryEvent, Letter, Outside};
 use proconsul::store::{AuditRecord, StoredEvent, StoredInstance, Subscription};
 
 pub fn key(name: &str) -> ServiceKey {
@@ -165,5 +169,90 @@ pub fn audit(index: u64, who: &str, subject: &str) -> AuditRecord {
         subject: subject.to_owned(),
         before: String::new(),
         after: "{}".to_owned(),
+    }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn channel(name: &str) -> ChannelName {
+    ChannelName::new(name).unwrap()
+}
+
+fn an_alert(ended: Option<u64>) -> Alert {
+    Alert {
+        labels: labels(&[("alertname", "down"), ("x", "a\"b\\ä\u{1F600}")]),
+        annotations: labels(&[("summary", "it\nis down")]),
+        started: UnixMillis(11),
+        ended: ended.map(UnixMillis),
+    }
+}
+
+/// One of each kind, and of those that come in several forms, each form; in the order of their keys.
+pub fn alert_rows() -> Vec<AlertRow> {
+    let notification = |sequence| Notification {
+        sequence,
+        group_key: "{}".to_owned(),
+        group_labels: labels(&[("alertname", "down")]),
+        common_labels: labels(&[("x", "y")]),
+        common_annotations: labels(&[("summary", "z")]),
+        alerts: vec![an_alert(None), an_alert(Some(12))],
+        truncated: 3,
+        made: UnixMillis(13),
+    };
+    let letter = |sequence, dead: Option<&str>| Letter {
+        channel: channel("ops"),
+        notification: Arc::new(notification(sequence)),
+        since: UnixMillis(14),
+        dead: dead.map(|reason| (reason.to_owned(), UnixMillis(15))),
+    };
+    let record = |rule, phase, value| Record {
+        key: RecordKey { rule: RuleName::new(rule).unwrap(), group: labels(&[("service", "web")]) },
+        meaning: "rate > 1".to_owned(),
+        life: Life { since: UnixMillis(16), phase },
+        value,
+        labels: labels(&[("alertname", rule)]),
+        annotations: labels(&[("summary", "s")]),
+        channels: [channel("ops"), channel("team")].into(),
+    };
+    let (fired, ceased) = (UnixMillis(17), Some(UnixMillis(18)));
+    vec![
+        AlertRow::Sequence(channel("ops"), 2),
+        AlertRow::Letter(letter(1, None)),
+        AlertRow::Letter(letter(2, Some("status 404"))),
+        AlertRow::Group(
+            GroupKey { channel: channel("ops"), labels: labels(&[("alertname", "down")]) },
+            Sent { at: UnixMillis(19), firing: [an_alert(None).labels].into() },
+        ),
+        AlertRow::Silence(Silence {
+            id: "5e".to_owned(),
+            matchers: Matchers(vec!["a=~\"b|c\"".parse().unwrap(), "d!=".parse().unwrap()]),
+            author: "ann".to_owned(),
+            comment: "moving".to_owned(),
+            starts: UnixMillis(20),
+            ends: UnixMillis(21),
+        }),
+        AlertRow::Outside(Outside {
+            alert: Arc::new(an_alert(Some(22))),
+            channels: [channel("team")].into(),
+            expires: UnixMillis(23),
+        }),
+        AlertRow::Evaluated(UnixMillis(24)),
+        AlertRow::Rule(record("a", Phase::Pending, f64::INFINITY)),
+        AlertRow::Rule(record("b", Phase::Firing { fired, ceased: None }, -0.1)),
+        AlertRow::Rule(record("c", Phase::Firing { fired, ceased }, 1e300)),
+    ]
+}
+
+pub fn happened(position: u64, event: HistoryEvent) -> HistoryEntry {
+    HistoryEntry {
+        position,
+        at: UnixMillis(position * 10),
+        event,
+        labels: labels(&[("alertname", "down"), ("n", &position.to_string())]),
+        value: (position % 2 == 0).then_some(f64::NEG_INFINITY),
+        channel: (event == HistoryEvent::Sent).then(|| channel("ops")),
+        detail: "it is \"down\"".to_owned(),
     }
 }

@@ -14,28 +14,32 @@ use crate::mesh::wait::eventually;
 use crate::mesh::{Mesh, Upstream};
 
 /// A channel to `@hook`, and groups that are told at once.
-const HOOK: &str = "[alerts]\ngroup_wait = \"0s\"\ngroup_interval = \"1s\"\n\
+pub(crate) const HOOK: &str = "[alerts]\ngroup_wait = \"0s\"\ngroup_interval = \"1s\"\n\
                     default_channels = [\"hook\"]\n\
                     [alerts.channels.hook]\nplugin = \"webhook\"\n\
                     config = { url = \"http://@hook/alerts\" }\nallow = [\"@hook\"]\n";
 
-/// What a receiver got, and the status that it answers with.
+/// What a receiver got, with the header's sequence beside the rest, and the status that it answers with.
 #[derive(Default)]
-struct Inbox {
-    got: Mutex<Vec<Value>>,
-    status: AtomicU16,
+pub(crate) struct Inbox {
+    pub(crate) got: Mutex<Vec<Value>>,
+    pub(crate) status: AtomicU16,
 }
 
-async fn receiver() -> (Upstream, Arc<Inbox>) {
+pub(crate) async fn receiver() -> (Upstream, Arc<Inbox>) {
     let inbox = Arc::new(Inbox { status: AtomicU16::new(200), ..Inbox::default() });
     let inner = inbox.clone();
     let upstream = Upstream::http(move |request| {
         let inbox = inner.clone();
         async move {
+            let sequence = request.headers()["x-proconsul-sequence"].to_str().unwrap();
+            let sequence: u64 = sequence.parse().unwrap();
             let bytes = request.into_body().collect().await.unwrap().to_bytes();
             let status = inbox.status.load(Ordering::SeqCst);
             if status == 200 {
-                inbox.got.lock().push(serde_json::from_slice(&bytes).unwrap());
+                let mut notification: Value = serde_json::from_slice(&bytes).unwrap();
+                notification["sequence"] = sequence.into();
+                inbox.got.lock().push(notification);
             }
             Response::builder().status(status).body(body("")).unwrap()
         }
@@ -46,7 +50,7 @@ async fn receiver() -> (Upstream, Arc<Inbox>) {
 
 impl Inbox {
     /// The notification at `place`, once it is there.
-    async fn at(&self, place: usize) -> Value {
+    pub(crate) async fn at(&self, place: usize) -> Value {
         eventually(&format!("notification {place}"), || async {
             self.got.lock().get(place).cloned()
         })
@@ -54,12 +58,12 @@ impl Inbox {
     }
 }
 
-async fn post(mesh: &Mesh, alert: Value) {
+pub(crate) async fn post(mesh: &Mesh, alert: Value) {
     let answer = ask(mesh, "POST", "/v1/alerts", Some(json!([alert]))).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
 }
 
-fn backup(more: Value) -> Value {
+pub(crate) fn backup(more: Value) -> Value {
     let mut alert = json!({
         "labels": { "alertname": "backup", "severity": "critical", "host": "db-1" },
         "annotations": { "summary": "no backup since yesterday" },
@@ -68,7 +72,7 @@ fn backup(more: Value) -> Value {
     alert
 }
 
-async fn channel(mesh: &Mesh) -> Value {
+pub(crate) async fn channel(mesh: &Mesh) -> Value {
     ask(mesh, "GET", "/v1/alerts/channels", None).await.json()["items"][0].clone()
 }
 

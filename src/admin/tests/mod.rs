@@ -34,7 +34,7 @@ use crate::config::{
 };
 use crate::model::Phase;
 use crate::registry::{Registry, open};
-use crate::store::Memory;
+use crate::store::{AlertGround, Memory};
 use crate::telemetry::Metrics;
 use crate::telemetry::ring::Ring;
 use crate::webhook::{Board, Reach};
@@ -136,8 +136,12 @@ impl Api {
             max_watchers: 2,
             ..AdminLimits::default()
         }));
-        let (desk, alerts) =
-            desk::start(Arc::default(), Arc::default(), &registry, Metrics::new().desk()).unwrap();
+        let setup = desk::Setup { plan: Arc::default(), channels: desk::Channels::default() };
+        let (_, setups) = watch::channel(Some(Arc::new(setup)));
+        let ground = Box::pin(std::future::ready(AlertGround::default()));
+        let memory = desk::Memory { store: Arc::new(Memory::default()), ground };
+        let (desk, alerts, _) =
+            desk::start(setups, &registry, memory, Metrics::new().desk()).unwrap();
         let (inquiry, mut inquiries) = Inquiry::new();
         tokio::spawn(async move {
             while let Some(request) = inquiries.recv().await {

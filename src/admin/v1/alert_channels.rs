@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::proxy::Listed;
@@ -137,13 +138,16 @@ pub(super) async fn test(
 )]
 pub(super) async fn resend(
     State(api): State<Api>,
-    _: Operator,
+    Operator(caller): Operator,
     Path((channel, sequence)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let name = channel_name(&channel)?;
     let number = sequence.parse().map_err(|_| no_letter(&channel, &sequence))?;
     match api.desk.resend(name, number).await? {
-        true => Ok(StatusCode::ACCEPTED),
+        true => {
+            api.done(&caller, "dead-letter.resend", &format!("{channel}/{sequence}"), &json!({}));
+            Ok(StatusCode::ACCEPTED)
+        }
         false => Err(no_letter(&channel, &sequence)),
     }
 }
@@ -159,13 +163,16 @@ pub(super) async fn resend(
 )]
 pub(super) async fn forget(
     State(api): State<Api>,
-    _: Operator,
+    Operator(caller): Operator,
     Path((channel, sequence)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let name = channel_name(&channel)?;
     let number = sequence.parse().map_err(|_| no_letter(&channel, &sequence))?;
     match api.desk.forget(name, number).await? {
-        true => Ok(StatusCode::NO_CONTENT),
+        true => {
+            api.done(&caller, "dead-letter.forget", &format!("{channel}/{sequence}"), &json!({}));
+            Ok(StatusCode::NO_CONTENT)
+        }
         false => Err(no_letter(&channel, &sequence)),
     }
 }

@@ -147,6 +147,8 @@ impl From<DeskError> for Problem {
         let kind = match error {
             DeskError::Busy => "busy",
             DeskError::Stopping => "stopping",
+            DeskError::NotKept => "store",
+            DeskError::Full { .. } => "full",
         };
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, error.to_string())
     }

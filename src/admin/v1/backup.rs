@@ -14,7 +14,6 @@ use super::Api;
 use crate::admin::auth::Administrator;
 use crate::admin::input::{At, Body, Mistakes};
 use crate::admin::problem::Problem;
-use crate::registry::Note;
 use crate::store::StoreError;
 
 /// The longest file name.
@@ -78,13 +77,8 @@ pub(super) async fn backup(
     })?;
     let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
     tracing::info!(who = &*caller.name, path = %path.display(), bytes, "backup written");
-    api.registry.note(Note::Done {
-        author: caller.author(),
-        action: "backup.write",
-        subject: path.display().to_string(),
-        after: json!({ "bytes": bytes }).to_string(),
-    });
     let view = BackupView { path: path.display().to_string(), bytes };
+    api.done(&caller, "backup.write", &view.path, &json!({ "bytes": bytes }));
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 

@@ -4,6 +4,7 @@
 //! ([`auth`](super::auth)); handlers say which role they need by the extractor that they take.
 
 mod alert_channels;
+mod alert_history;
 mod alerts;
 mod audit;
 mod backup;
@@ -47,6 +48,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use axum::http::HeaderName;
 use axum::{Router, middleware};
+use serde::Serialize;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -54,13 +56,13 @@ use utoipa_axum::routes;
 pub use pick::{NATIVE, NativePicker, PickError, Picker};
 pub use state::service_state;
 
-use super::auth::{AuthState, identify};
+use super::auth::{AuthState, Caller, identify};
 use super::inquiry::Inquiry;
 use super::rate::{Rate, limit};
 use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
-use crate::registry::Registry;
+use crate::registry::{Note, Registry};
 use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 pub(super) use state::States;
@@ -105,6 +107,16 @@ impl Api {
     pub fn new(handles: Handles) -> Self {
         Self(Arc::new(handles))
     }
+
+    /// Has the audit log show what somebody did.
+    fn done(&self, caller: &Caller, action: &'static str, subject: &str, after: &impl Serialize) {
+        self.registry.note(Note::Done {
+            author: caller.author(),
+            action,
+            subject: subject.to_owned(),
+            after: serde_json::to_string(after).unwrap_or_default(),
+        });
+    }
 }
 
 fn now() -> UnixMillis {
@@ -142,6 +154,7 @@ pub(super) fn router(api: Api) -> Router {
         .routes(routes!(events::watch))
         .routes(routes!(audit::list))
         .routes(routes!(alerts::list, alerts::post))
+        .routes(routes!(alert_history::list))
         .routes(routes!(silences::list, silences::add))
         .routes(routes!(silences::expire))
         .routes(routes!(alert_channels::list))

@@ -152,6 +152,7 @@ pub(super) async fn add(
     let silence = Silence { id, matchers, author, comment, starts, ends };
     let view = SilenceView::of(&silence);
     api.desk.silence(silence).await?;
+    api.done(&caller, "silence.add", &view.id, &view);
     let location = format!("/v1/alerts/silences/{}", view.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(view)).into_response())
 }
@@ -167,13 +168,16 @@ pub(super) async fn add(
 )]
 pub(super) async fn expire(
     State(api): State<Api>,
-    _: Operator,
+    Operator(caller): Operator,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let silences = api.desk.silences().await?;
     let found = silences.into_iter().find(|silence| silence.id == id);
     let silence = found.ok_or_else(|| Problem::not_found(format!("there is no silence `{id}`")))?;
     let ends = silence.ends.min(now());
-    api.desk.silence(Silence { ends, ..silence }).await?;
+    let silence = Silence { ends, ..silence };
+    let view = SilenceView::of(&silence);
+    api.desk.silence(silence).await?;
+    api.done(&caller, "silence.expire", &id, &view);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::super::paging::Plan;
 use crate::model::{ChannelName, Notification, Receipt, SendFailure};
 
 /// A way to reach people.
@@ -12,7 +13,18 @@ use crate::model::{ChannelName, Notification, Receipt, SendFailure};
 pub trait Channel: Send + Sync + 'static {
     /// Sends it, and returns when it arrived or will not. Bounded in time by itself.
     async fn send(&self, notification: &Notification) -> Result<Receipt, SendFailure>;
+
+    /// At most so many are to be begun in any minute.
+    fn max_per_minute(&self) -> Option<u32> {
+        None
+    }
 }
 
-/// By name; a reload replaces all.
+/// By name.
 pub type Channels = BTreeMap<ChannelName, Arc<dyn Channel>>;
+
+/// What configuration says of telling people; a reload replaces all of it at once.
+pub struct Setup {
+    pub plan: Arc<Plan>,
+    pub channels: Channels,
+}

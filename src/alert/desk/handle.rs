@@ -1,21 +1,28 @@
 //! What others may ask the desk, and tell it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
-use super::super::paging::{Mute, Plan, Silence};
+use super::super::paging::{Mute, Silence};
 use super::super::rules::Evaluation;
 use super::queue::DeadLetter;
 use crate::model::{Alert, ChannelName, Notification, Receipt, SendFailure, UnixMillis};
+use crate::store::StoreError;
+use crate::store::alerts::{AlertStore, HistoryEntry, HistoryFilter};
 
 /// Messages that may wait for the desk.
 const MAX_WAITING: usize = 1024;
+/// Whoever asks hears within this: the desk may wait for a former process to leave, or for its store.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// A handle to the desk. Cheap to clone.
 #[derive(Clone)]
 pub struct Desk {
     messages: mpsc::Sender<Message>,
+    store: Arc<dyn AlertStore>,
 }
 
 /// Why the desk did not do it.
@@ -23,6 +30,10 @@ pub struct Desk {
 pub enum DeskError {
     #[error("too many alerts and questions wait; try again")]
     Busy,
+    #[error("it holds, but could not be written: a restart would forget it; the log says why")]
+    NotKept,
+    #[error("{refused} alerts were not taken in: {most} from outside fire already")]
+    Full { refused: usize, most: usize },
     #[error("the process is about to end")]
     Stopping,
 }
@@ -65,24 +76,26 @@ pub struct ChannelView {
 /// What the desk hears.
 pub(super) enum Message {
     Evaluated(Evaluation, UnixMillis),
-    Plan(Arc<Plan>),
-    Received(Vec<Foreign>, oneshot::Sender<()>),
-    Silence(Silence, oneshot::Sender<()>),
+    Received(Vec<Foreign>, Acknowledge<()>),
+    Silence(Silence, Acknowledge<()>),
     Silences(oneshot::Sender<Vec<Silence>>),
     Alerts(oneshot::Sender<Vec<AlertView>>),
     Channels(oneshot::Sender<Vec<ChannelView>>),
-    Resend(ChannelName, u64, oneshot::Sender<bool>),
-    Forget(ChannelName, u64, oneshot::Sender<bool>),
+    Resend(ChannelName, u64, Acknowledge<bool>),
+    Forget(ChannelName, u64, Acknowledge<bool>),
     Test(ChannelName, Box<Notification>, oneshot::Sender<Tried>),
 }
+
+/// Told once it outlives the process.
+pub(super) type Acknowledge<T> = oneshot::Sender<Result<T, DeskError>>;
 
 /// How a test went; `None` = there is no such channel.
 pub(super) type Tried = Option<Result<Receipt, SendFailure>>;
 
 impl Desk {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Message>) {
+    pub(super) fn new(store: Arc<dyn AlertStore>) -> (Self, mpsc::Receiver<Message>) {
         let (messages, inbox) = mpsc::channel(MAX_WAITING);
-        (Self { messages }, inbox)
+        (Self { messages, store }, inbox)
     }
 
     /// What rules came to. Never waits: an evaluation for which there is no room is made up for by the next,
@@ -91,19 +104,14 @@ impl Desk {
         self.messages.try_send(Message::Evaluated(evaluation, now)).map_err(refused)
     }
 
-    /// Goes by another plan from now on.
-    pub fn set_plan(&self, plan: Arc<Plan>) -> Result<(), DeskError> {
-        self.messages.try_send(Message::Plan(plan)).map_err(refused)
-    }
-
     /// Takes alerts from outside.
     pub async fn receive(&self, alerts: Vec<Foreign>) -> Result<(), DeskError> {
-        self.ask(|reply| Message::Received(alerts, reply)).await
+        self.ask(|reply| Message::Received(alerts, reply)).await?
     }
 
     /// Adds a silence, or changes the one with its id.
     pub async fn silence(&self, silence: Silence) -> Result<(), DeskError> {
-        self.ask(|reply| Message::Silence(silence, reply)).await
+        self.ask(|reply| Message::Silence(silence, reply)).await?
     }
 
     pub async fn silences(&self) -> Result<Vec<Silence>, DeskError> {
@@ -121,12 +129,22 @@ impl Desk {
 
     /// Has a dead letter sent again. Whether there is such a one.
     pub async fn resend(&self, channel: ChannelName, sequence: u64) -> Result<bool, DeskError> {
-        self.ask(|reply| Message::Resend(channel, sequence, reply)).await
+        self.ask(|reply| Message::Resend(channel, sequence, reply)).await?
     }
 
     /// Forgets a dead letter. Whether there was such a one.
     pub async fn forget(&self, channel: ChannelName, sequence: u64) -> Result<bool, DeskError> {
-        self.ask(|reply| Message::Forget(channel, sequence, reply)).await
+        self.ask(|reply| Message::Forget(channel, sequence, reply)).await?
+    }
+
+    /// What happened, newest first, at most `limit` entries of those below `before`.
+    pub async fn history(
+        &self,
+        filter: &HistoryFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.store.alert_history(filter, before, limit).await
     }
 
     /// Sends one notification past the queue, and says how it went; `None` = there is no such channel.
@@ -144,7 +162,8 @@ impl Desk {
     ) -> Result<T, DeskError> {
         let (reply, answer) = oneshot::channel();
         self.messages.try_send(message(reply)).map_err(refused)?;
-        answer.await.map_err(|_| DeskError::Stopping)
+        let answer = timeout(ANSWER_WITHIN, answer).await.map_err(|_| DeskError::Busy)?;
+        answer.map_err(|_| DeskError::Stopping)
     }
 }
 

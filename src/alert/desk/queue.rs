@@ -1,12 +1,15 @@
 //! What waits to be sent to one channel: in order for each group, tried again with growing pauses.
 //!
-//! Pure: fed the clock and a random number.
+//! Pure: fed the clock and a random number. What is to be kept over restarts is handed out as
+//! [writes](Queue::take_writes).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Notification, SendFailure, UnixMillis};
+use super::pace::Pace;
+use crate::model::{ChannelName, Notification, SendFailure, UnixMillis};
+use crate::store::alerts::{AlertKey, AlertRow, AlertWrite, Letter};
 
 /// Notifications that wait for one channel; the oldest becomes a dead letter for one more.
 pub const MAX_QUEUED: usize = 1000;
@@ -20,13 +23,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const RETRY_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One channel's notifications.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Queue {
+    channel: ChannelName,
     waiting: VecDeque<Waiting>,
     dead: VecDeque<DeadLetter>,
     /// The one that is being sent.
     in_flight: Option<u64>,
     sequence: u64,
+    pace: Pace,
+    /// Not handed out yet.
+    writes: Vec<AlertWrite>,
 }
 
 #[derive(Debug)]
@@ -48,9 +55,41 @@ pub struct DeadLetter {
 }
 
 impl Queue {
+    pub fn new(channel: ChannelName) -> Self {
+        let (waiting, dead, in_flight, sequence, pace, writes) = Default::default();
+        Self { channel, waiting, dead, in_flight, sequence, pace, writes }
+    }
+
+    /// The sequences that a former process gave go up to this.
+    pub fn continue_after(&mut self, sequence: u64) {
+        self.sequence = self.sequence.max(sequence);
+    }
+
+    /// Takes in what a former process left; to be called in the order of their sequences.
+    pub fn restore(&mut self, letter: Letter) {
+        let Letter { channel: _, notification, since, dead } = letter;
+        self.continue_after(notification.sequence);
+        match dead {
+            Some((reason, at)) => self.dead.push_back(DeadLetter { notification, reason, at }),
+            None => self.waiting.push_back(Waiting { notification, tries: 0, since, due: since }),
+        }
+    }
+
+    /// What changed since this was asked last, and has to be kept.
+    pub fn take_writes(&mut self) -> Vec<AlertWrite> {
+        std::mem::take(&mut self.writes)
+    }
+
+    /// At most so many are begun in any minute; `None` = as many as there are.
+    pub fn limit(&mut self, per_minute: Option<u32>) {
+        self.pace.limit(per_minute);
+    }
+
     /// Takes a notification, and gives it its sequence. Returns what was given up for it.
     pub fn push(&mut self, notification: Notification, now: UnixMillis) -> Option<DeadLetter> {
         self.sequence += 1;
+        let sequence = AlertRow::Sequence(self.channel.clone(), self.sequence);
+        self.writes.push(AlertWrite::Put(sequence));
         let notification = Arc::new(Notification { sequence: self.sequence, ..notification });
         self.enqueue(notification, now);
         let oldest = self.waiting.iter().position(|w| Some(w.sequence()) != self.in_flight)?;
@@ -62,12 +101,13 @@ impl Queue {
 
     /// The next to be sent, if none is being sent: the oldest that is due, and none of whose group is older.
     pub fn begin(&mut self, now: UnixMillis) -> Option<Arc<Notification>> {
-        if self.in_flight.is_some() {
+        if self.in_flight.is_some() || self.pace.free_at().is_some_and(|free| now < free) {
             return None;
         }
         let next = self.sendable().find(|waiting| waiting.due <= now)?;
         let notification = next.notification.clone();
         self.in_flight = Some(notification.sequence);
+        self.pace.step(now);
         Some(notification)
     }
 
@@ -76,14 +116,16 @@ impl Queue {
         if self.in_flight.is_some() {
             return None;
         }
-        self.sendable().map(|waiting| waiting.due).min()
+        let due = self.sendable().map(|waiting| waiting.due).min()?;
+        Some(self.pace.free_at().map_or(due, |free| free.max(due)))
     }
 
-    /// What was being sent arrived.
-    pub fn arrived(&mut self) {
-        if let Some(sequence) = self.in_flight.take() {
-            self.waiting.retain(|waiting| waiting.sequence() != sequence);
-        }
+    /// What was being sent arrived. Returns it.
+    pub fn arrived(&mut self) -> Option<Arc<Notification>> {
+        let sequence = self.in_flight.take()?;
+        let place = self.waiting.iter().position(|waiting| waiting.sequence() == sequence)?;
+        self.forget_row(sequence);
+        Some(self.waiting.remove(place)?.notification)
     }
 
     /// What was being sent did not arrive. `random` is between 0 and 1. Returns it if it is given up.
@@ -122,9 +164,12 @@ impl Queue {
 
     /// Forgets a dead letter. Whether there was such a one.
     pub fn forget(&mut self, sequence: u64) -> bool {
-        let before = self.dead.len();
-        self.dead.retain(|dead| dead.notification.sequence != sequence);
-        self.dead.len() < before
+        let place = self.dead.iter().position(|dead| dead.notification.sequence == sequence);
+        if let Some(place) = place {
+            self.dead.remove(place);
+            self.forget_row(sequence);
+        }
+        place.is_some()
     }
 
     pub fn waiting(&self) -> usize {
@@ -136,14 +181,35 @@ impl Queue {
     }
 
     fn enqueue(&mut self, notification: Arc<Notification>, now: UnixMillis) {
+        self.put_row(&notification, now, None);
         self.waiting.push_back(Waiting { notification, tries: 0, since: now, due: now });
     }
 
     fn bury(&mut self, letter: DeadLetter) {
+        let DeadLetter { notification, reason, at } = &letter;
+        self.put_row(notification, *at, Some((reason.clone(), *at)));
         self.dead.push_back(letter);
-        if self.dead.len() > MAX_DEAD {
-            self.dead.pop_front();
+        if self.dead.len() > MAX_DEAD
+            && let Some(oldest) = self.dead.pop_front()
+        {
+            self.forget_row(oldest.notification.sequence);
         }
+    }
+
+    fn put_row(
+        &mut self,
+        notification: &Arc<Notification>,
+        since: UnixMillis,
+        dead: Option<(String, UnixMillis)>,
+    ) {
+        let (channel, notification) = (self.channel.clone(), notification.clone());
+        let letter = Letter { channel, notification, since, dead };
+        self.writes.push(AlertWrite::Put(AlertRow::Letter(letter)));
+    }
+
+    fn forget_row(&mut self, sequence: u64) {
+        let key = AlertKey::Letter(self.channel.clone(), sequence);
+        self.writes.push(AlertWrite::Forget(key));
     }
 
     /// Those of which none of their group is older.
@@ -186,6 +252,10 @@ mod tests {
         }
     }
 
+    fn queue() -> Queue {
+        Queue::new(ChannelName::new("ops").unwrap())
+    }
+
     fn failure(retryable: bool) -> SendFailure {
         SendFailure { reason: "status 500".to_owned(), retryable, retry_after: None }
     }
@@ -196,7 +266,7 @@ mod tests {
 
     #[test]
     fn one_at_a_time_and_in_order_for_each_group() {
-        let mut queue = Queue::default();
+        let mut queue = queue();
         for group in ["a", "a", "b"] {
             queue.push(notification(group), UnixMillis(0));
         }
@@ -218,7 +288,7 @@ mod tests {
         let pauses = [1, 2, 3, 6, 7, 100].map(|tries| pause(tries, 1.0).as_secs());
         assert_eq!(pauses, [1, 2, 4, 32, 60, 60]);
         assert_eq!(pause(3, 0.5), Duration::from_secs(2));
-        let mut queue = Queue::default();
+        let mut queue = queue();
         queue.push(notification("a"), UnixMillis(0));
         begun(&mut queue, 0);
         let patient = SendFailure { retry_after: Some(Duration::from_secs(90)), ..failure(true) };
@@ -228,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_a_dead_letter_that_may_be_sent_again() {
-        let mut queue = Queue::default();
+        let mut queue = queue();
         queue.push(notification("a"), UnixMillis(0));
         begun(&mut queue, 0);
         let dead = queue.failed(&failure(false), 0.0, UnixMillis(5)).unwrap();
@@ -246,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_oldest_is_given_up_for_one_too_many_but_not_what_is_being_sent() {
-        let mut queue = Queue::default();
+        let mut queue = queue();
         for _ in 0..MAX_QUEUED {
             assert_eq!(queue.push(notification("a"), UnixMillis(0)), None);
         }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::*;
@@ -16,7 +16,7 @@ use crate::model::{
     Alert, ChannelName, Labels, Notification, Receipt, RuleName, SendFailure, UnixMillis,
 };
 use crate::registry;
-use crate::store::Memory;
+use crate::store::{AlertGround, Memory};
 use crate::telemetry::metrics::Metrics;
 
 /// Far longer than anything here takes.
@@ -40,11 +40,14 @@ async fn desk() -> (Desk, Running, UnboundedReceiver<Notification>) {
         Plan { group_wait: Duration::ZERO, default_channels: vec![ops.clone()], ..Plan::default() };
     let (wire, arrived) = unbounded_channel();
     let wire: Arc<dyn Channel> = Arc::new(Wire(wire));
-    let channels = Arc::new(ArcSwap::from_pointee(Channels::from([(ops, wire)])));
+    let setup = Setup { plan: Arc::new(plan), channels: Channels::from([(ops, wire)]) };
     let settings = config::Registry::default();
     let (registry, _) = registry::open(Arc::new(Memory::default()), settings).await.unwrap();
     let metrics = Metrics::new().desk();
-    let (desk, running) = start(Arc::new(plan), channels, &registry, metrics).unwrap();
+    let (_, setups) = watch::channel(Some(Arc::new(setup)));
+    let ground = Box::pin(std::future::ready(AlertGround::default()));
+    let memory = super::Memory { store: Arc::new(Memory::default()), ground };
+    let (desk, running, _) = start(setups, &registry, memory, metrics).unwrap();
     (desk, running, arrived)
 }
 

@@ -1,5 +1,7 @@
 //! Every alert, and what is to be sent of them when.
 
+mod outside;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use super::plan::Plan;
 use super::silence::Silence;
 use super::topology::Topology;
 use crate::model::{Alert, ChannelName, Labels, UnixMillis};
+
+pub use outside::{MAX_OUTSIDE, OutsideEvent};
 
 /// The annotation of an alert that explains others: whose alerts are not told because of it.
 const EXPLAINS: &str = "explains";
@@ -21,6 +25,8 @@ pub struct Pager {
     groups: BTreeMap<GroupKey, Group>,
     sent: BTreeMap<GroupKey, Sent>,
     silences: BTreeMap<String, Silence>,
+    /// Not handed out yet.
+    events: Vec<OutsideEvent>,
 }
 
 struct Entry {
@@ -69,8 +75,8 @@ impl Pager {
         now: UnixMillis,
     ) -> Self {
         let silences = silences.into_iter().map(|s| (s.id.clone(), s)).collect();
-        let (topology, alerts, groups) = Default::default();
-        let mut pager = Self { plan, topology, alerts, groups, sent, silences };
+        let (topology, alerts, groups, events) = Default::default();
+        let mut pager = Self { plan, topology, alerts, groups, sent, silences, events };
         for (key, sent) in &pager.sent {
             let mut group = Group::new(now.after(pager.plan.group_wait));
             for labels in &sent.firing {
@@ -125,18 +131,6 @@ impl Pager {
         self.forget_unheard();
     }
 
-    /// What somebody outside says: an alert that fires until it ends, or is not told of for a while.
-    pub fn received(&mut self, alert: Alert, channels: Arc<[ChannelName]>, now: UnixMillis) {
-        let known = self.alerts.get(&alert.labels).filter(|known| !known.alert.is_resolved());
-        if known.is_some_and(|known| known.expires.is_none()) {
-            return; // rules know better whether their own alert fires
-        }
-        let started = known.map_or(alert.started, |known| known.alert.started.min(alert.started));
-        let expires = alert.ended.unwrap_or(now.after(self.plan.resolve_timeout));
-        let ended = alert.ended.filter(|ended| *ended <= now);
-        self.take(Arc::new(Alert { started, ended, ..alert }), channels, Some(expires), now);
-    }
-
     /// Adds a silence, or changes the one with its id.
     pub fn silence(&mut self, silence: Silence) {
         self.silences.insert(silence.id.clone(), silence);
@@ -168,6 +162,8 @@ impl Pager {
                 && !entry.alert.is_resolved()
             {
                 entry.end(expires);
+                let (alert, channels) = (entry.alert.clone(), entry.channels.clone());
+                self.events.push(OutsideEvent::Ended { alert, channels });
             }
         }
         self.forget_unheard();
@@ -203,6 +199,20 @@ impl Pager {
         self.alerts.values().filter(|entry| !entry.alert.is_resolved()).count()
     }
 
+    /// How many fire and are not told, by why.
+    pub fn suppressed(&self, now: UnixMillis) -> [(&'static str, usize); 3] {
+        let mut by = [("silence", 0), ("inhibition", 0), ("dependency", 0)];
+        for listed in self.list(now) {
+            match listed.mute {
+                Some(Mute::Silenced(_)) => by[0].1 += 1,
+                Some(Mute::Inhibited(_)) => by[1].1 += 1,
+                Some(Mute::Explained(_)) => by[2].1 += 1,
+                None => {}
+            }
+        }
+        by
+    }
+
     fn take(
         &mut self,
         alert: Arc<Alert>,
@@ -211,6 +221,9 @@ impl Pager {
         now: UnixMillis,
     ) {
         if let Some(entry) = self.alerts.get_mut(&alert.labels) {
+            if entry.expires.is_some() && expires.is_none() {
+                self.events.push(OutsideEvent::Forgotten(alert.labels.clone())); // a rule's by now
+            }
             entry.alert = alert.clone();
             entry.expires = expires;
             entry.channels = channels;
@@ -228,7 +241,14 @@ impl Pager {
 
     /// Forgets alerts that are over and in no group: those that nobody is told of.
     fn forget_unheard(&mut self) {
-        self.alerts.retain(|_, entry| !entry.alert.is_resolved() || !entry.groups.is_empty());
+        let events = &mut self.events;
+        self.alerts.retain(|labels, entry| {
+            let stays = !entry.alert.is_resolved() || !entry.groups.is_empty();
+            if !stays && entry.expires.is_some() {
+                events.push(OutsideEvent::Forgotten(labels.clone()));
+            }
+            stays
+        });
     }
 
     /// Puts an alert into its groups, and takes it out of others.
@@ -323,7 +343,7 @@ impl Pager {
     fn settle(&mut self, key: &GroupKey, now: UnixMillis, forgotten: &mut Vec<GroupKey>) {
         let Some(group) = self.groups.get_mut(key) else { return };
         group.left.clear();
-        let alerts = &mut self.alerts;
+        let (alerts, events) = (&mut self.alerts, &mut self.events);
         group.members.retain(|labels| {
             let Some(entry) = alerts.get_mut(labels) else { return false };
             if !entry.alert.is_resolved() {
@@ -331,6 +351,9 @@ impl Pager {
             }
             entry.groups.remove(key);
             if entry.groups.is_empty() {
+                if entry.expires.is_some() {
+                    events.push(OutsideEvent::Forgotten(labels.clone()));
+                }
                 alerts.remove(labels);
             }
             false

@@ -86,6 +86,7 @@ fn settings(
         allow,
         file: errand.file.clone(),
         timeout: TIMEOUT,
+        max_per_minute: None,
         memory_bytes: limits.memory_bytes,
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::client::{Query, Remote};
 use super::drive;
-use super::path::part;
+use super::path::{given, part};
 use super::show::{Column, print, show, show_one};
 
 const ALERTS: [Column; 6] = [
@@ -40,6 +40,14 @@ const CHANNELS: [Column; 6] = [
     ("LAST ERROR", "/last_error"),
 ];
 
+const HISTORY: [Column; 5] = [
+    ("AT", "/at"),
+    ("EVENT", "/event"),
+    ("LABELS", "/labels"),
+    ("CHANNEL", "/channel"),
+    ("DETAIL", "/detail"),
+];
+
 const DEAD: [Column; 5] = [
     ("CHANNEL", "/channel"),
     ("SEQUENCE", "/sequence"),
@@ -52,6 +60,28 @@ const DEAD: [Column; 5] = [
 pub enum Command {
     /// List alerts: those that fire, and those whose end is still to be told
     List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// What fired and ended, and what was told of it, the newest first
+    History {
+        /// Conditions on labels, such as `service=web alertname=~slow.*`; =, !=, =~, !~; all have to hold
+        #[arg(value_name = "MATCHER")]
+        matchers: Vec<String>,
+        /// firing, resolved, sent or dead
+        #[arg(long)]
+        event: Option<String>,
+        /// Where notifications were sent
+        #[arg(long)]
+        channel: Option<String>,
+        /// Not older than this: 2030-01-31T00:00:00Z
+        #[arg(long)]
+        since: Option<String>,
+        /// Go on after a page
+        #[arg(long, visible_alias = "after", value_name = "POSITION")]
+        before: Option<u64>,
+        #[arg(long)]
+        limit: Option<u32>,
         #[command(flatten)]
         remote: Remote,
     },
@@ -135,6 +165,19 @@ pub fn run(command: Command) -> ExitCode {
 async fn work(command: Command) -> anyhow::Result<()> {
     match command {
         Command::List { remote } => list("/v1/alerts", &remote, &ALERTS).await,
+        Command::History { matchers, event, channel, since, before, limit, remote } => {
+            let mut query = given([
+                ("event", event),
+                ("channel", channel),
+                ("since", since),
+                ("before", before.map(|before| before.to_string())),
+                ("limit", limit.map(|limit| limit.to_string())),
+            ]);
+            query.extend(matchers.into_iter().map(|matcher| ("match", matcher)));
+            let answer = remote.client()?.get("/v1/alerts/history", &query).await?;
+            show(&answer, remote.json, &HISTORY);
+            Ok(())
+        }
         Command::Send { labels, summary, resolved, remote } => {
             send(&labels, &summary, resolved, &remote).await
         }

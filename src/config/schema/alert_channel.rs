@@ -28,6 +28,8 @@ pub struct AlertChannel {
     /// How long one sending may take.
     #[serde(default = "timeout")]
     pub timeout: Time,
+    /// Notifications in any minute; further ones wait. 1 to 10000. Default: no limit.
+    pub max_per_minute: Option<u32>,
     /// Memory of one instance of the plugin. Default: that of `[plugins]`.
     pub memory_limit: Option<Size>,
 }

@@ -18,6 +18,8 @@ pub struct AlertChannel {
     pub file: Option<PathBuf>,
     /// For one sending.
     pub timeout: Duration,
+    /// Sendings that may be begun in any minute; `None` = as many as there are.
+    pub max_per_minute: Option<u32>,
     /// Linear memory of one instance.
     pub memory_bytes: usize,
 }

@@ -14,6 +14,7 @@ use crate::model::ChannelName;
 
 /// A sending that takes longer holds up what comes after it.
 const LONGEST: Duration = Duration::from_secs(300);
+const MOST_PER_MINUTE: u32 = 10_000;
 
 type Channels = BTreeMap<ChannelName, Arc<AlertChannel>>;
 
@@ -37,7 +38,8 @@ fn channel(
     at: &KeyPath,
     check: &mut Check<'_>,
 ) -> Option<AlertChannel> {
-    let schema::AlertChannel { plugin, config, allow, file, timeout, memory_limit } = written;
+    let schema::AlertChannel { plugin, config, allow, file, timeout, max_per_minute, memory_limit } =
+        written;
     let name = check.name(at, ChannelName::new(name));
     let built_in = check.around.built_in.channels;
     let source = source(&plugin, built_in, "channel", &at.key("plugin"), check);
@@ -46,6 +48,8 @@ fn channel(
         check.wrong(&at.key("file"), "is empty; allowed is a path");
     }
     let timeout = check.time(&at.key("timeout"), timeout, MILLISECOND, LONGEST);
+    let max_per_minute = max_per_minute
+        .map(|most| check.number(&at.key("max_per_minute"), most, 1, MOST_PER_MINUTE));
     let memory = memory_limit.map_or(inherited_memory as u64, |limit| {
         check.size(&at.key("memory_limit"), limit, 64 << 10, 4 << 30)
     });
@@ -56,6 +60,7 @@ fn channel(
         allow,
         file: file.map(|file| check.around.directory.join(file)),
         timeout,
+        max_per_minute,
         memory_bytes: usize::try_from(memory).unwrap_or(usize::MAX),
     })
 }

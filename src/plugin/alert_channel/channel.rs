@@ -44,6 +44,11 @@ impl AlertChannel {
         Self { blueprint }
     }
 
+    /// How many sendings may be begun in any minute.
+    pub fn max_per_minute(&self) -> Option<u32> {
+        self.blueprint.settings.max_per_minute
+    }
+
     /// Has the component carry a notification, for as long as the channel's `timeout` at the most.
     ///
     /// To be awaited inside of a tokio runtime with IO and time. Dropping the future ends the sending.

@@ -3,6 +3,7 @@
 //! What a row says is checked like everything from outside; a field that this version does not know is an
 //! error, for it would be lost with the next write.
 
+mod alert;
 mod check;
 mod instance;
 mod service;
@@ -10,9 +11,11 @@ mod service;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub(super) use alert::{alert_id, alert_json, alert_row, history_entry, history_json};
 pub(super) use instance::{instance_json, instance_record};
 pub(super) use service::{service_json, service_record};
 
+use crate::alert::paging::MatcherError;
 use crate::model::{InvalidName, InvalidWeight, ServiceKey, Tag, UnixMillis};
 
 /// Why a row's JSON is no record.
@@ -24,6 +27,8 @@ pub(super) enum Unfit {
     Name(#[from] InvalidName),
     #[error("its weight {0}")]
     Weight(#[from] InvalidWeight),
+    #[error(transparent)]
+    Matcher(#[from] MatcherError),
     #[error("a version in it: {0}")]
     Version(#[from] semver::Error),
     #[error("its {what} is `{found}`")]

@@ -3,6 +3,7 @@
 //! Write-ahead log, and a sync to the disk before a commit returns: what was acknowledged survives
 //! the process and the machine's power. One process at a time: a lock beside the file says so.
 
+mod alerts;
 mod backup;
 mod checkpoint;
 mod lock;
@@ -21,7 +22,10 @@ use sqlx::SqlitePool;
 
 pub use restore::{Contents, restore};
 
-use super::{AuditFilter, AuditRecord, Ground, Store, StoreError, Write};
+use super::{
+    AlertGround, AlertStore, AlertWrite, AuditFilter, AuditRecord, Ground, HistoryEntry,
+    HistoryFilter, Store, StoreError, Write,
+};
 use checkpoint::Checkpoints;
 use lock::Lock;
 
@@ -87,6 +91,28 @@ impl Store for Sqlite {
     async fn close(&self) {
         self.pool.close().await;
         self.lock.lock().take();
+    }
+}
+
+#[async_trait]
+impl AlertStore for Sqlite {
+    async fn alerts(&self) -> Result<AlertGround, StoreError> {
+        alerts::ground(&self.pool, &self.place).await
+    }
+
+    async fn keep_alerts(&self, batch: &[AlertWrite], history: u64) -> Result<(), StoreError> {
+        alerts::keep(&self.pool, &self.place, batch, history).await?;
+        self.checkpoints.after_commit(&self.pool, batch.len());
+        Ok(())
+    }
+
+    async fn alert_history(
+        &self,
+        filter: &HistoryFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        alerts::history(&self.pool, &self.place, filter, before, limit).await
     }
 }
 

@@ -29,7 +29,7 @@ const AUDIT: &str = "SELECT position, moment, who, came_from, action, subject, s
      ORDER BY position DESC LIMIT $8";
 
 /// Why a row is not what it should be.
-enum Fault {
+pub(super) enum Fault {
     Driver(sqlx::Error),
     Unfit(Unfit),
 }
@@ -100,7 +100,7 @@ pub(super) async fn audit(
 }
 
 /// Rows of a table as they come, each made into what it stands for.
-async fn rows<T>(
+pub(super) async fn rows<T>(
     pool: &SqlitePool,
     place: &Path,
     what: &'static str,
@@ -115,7 +115,11 @@ async fn rows<T>(
     Ok(made)
 }
 
-fn understood<T>(row: Result<T, Fault>, place: &Path, what: &'static str) -> Result<T, StoreError> {
+pub(super) fn understood<T>(
+    row: Result<T, Fault>,
+    place: &Path,
+    what: &'static str,
+) -> Result<T, StoreError> {
     row.map_err(|fault| StoreError::Unreadable {
         place: place.display().to_string(),
         what,
@@ -165,15 +169,15 @@ fn audit_record(row: &SqliteRow) -> Result<AuditRecord, Fault> {
     })
 }
 
-fn text(row: &SqliteRow, column: usize) -> Result<&str, sqlx::Error> {
+pub(super) fn text(row: &SqliteRow, column: usize) -> Result<&str, sqlx::Error> {
     row.try_get(column)
 }
 
-fn moment(row: &SqliteRow, column: usize) -> Result<UnixMillis, sqlx::Error> {
+pub(super) fn moment(row: &SqliteRow, column: usize) -> Result<UnixMillis, sqlx::Error> {
     row.try_get(column).map(|value| UnixMillis(natural(value)))
 }
 
 /// What was written as a natural number is one.
-fn natural(value: i64) -> u64 {
+pub(super) fn natural(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }

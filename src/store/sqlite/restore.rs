@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::backup::{put_in_place, unusable};
 use super::lock::{Lock, beside};
 use super::open::{self, owners_file};
-use super::{failed, read, schema};
+use super::{alerts, failed, read, schema};
 use crate::store::StoreError;
 
 /// The copy that is tried.
@@ -85,6 +85,7 @@ async fn try_out(candidate: &Path, from: &Path) -> Result<Contents, StoreError> 
     }
     schema::migrate(&pool, from).await?;
     let ground = read::ground(&pool, from).await?;
+    alerts::ground(&pool, from).await?;
     pool.close().await; // which takes the log into the file
     Ok(Contents {
         services: ground.services.len(),

@@ -9,8 +9,10 @@ use super::failed;
 use crate::store::StoreError;
 
 /// Each is applied once, in order, in a transaction. What was released is never edited: add another.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "registry", include_str!("migrations/0001_registry.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "registry", include_str!("migrations/0001_registry.sql")),
+    (2, "alerts", include_str!("migrations/0002_alerts.sql")),
+];
 
 /// Which version the file has; `None` if it is new.
 const APPLIED: &str = "SELECT MAX(version) FROM _sqlx_migrations WHERE success";

@@ -40,7 +40,7 @@ const TRIM_EVENTS: &str = "DELETE FROM event WHERE position <= \
      (SELECT position FROM event ORDER BY position DESC LIMIT 1 OFFSET $1)";
 
 /// Why a step was not taken.
-enum Fault {
+pub(super) enum Fault {
     Driver(sqlx::Error),
     Unfit(&'static str, Unfit),
 }
@@ -57,11 +57,24 @@ pub(super) async fn batch(
     place: &Path,
     batch: &[Write],
 ) -> Result<(), StoreError> {
+    transaction(pool, place, async |transaction| {
+        for write in batch {
+            step(transaction, write).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Takes some steps, all of them or none.
+pub(super) async fn transaction(
+    pool: &SqlitePool,
+    place: &Path,
+    steps: impl AsyncFnOnce(&mut Transaction<'_, Sqlite>) -> Result<(), Fault>,
+) -> Result<(), StoreError> {
     let all = async {
         let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-        for write in batch {
-            step(&mut transaction, write).await?;
-        }
+        steps(&mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     };

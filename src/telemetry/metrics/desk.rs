@@ -1,6 +1,6 @@
 //! The handles of what carries alerts to people.
 
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::families::add;
 
@@ -10,6 +10,8 @@ pub struct DeskMetrics {
     firing: IntGauge,
     notifications: IntCounterVec,
     queued: IntGaugeVec,
+    suppressed: IntGaugeVec,
+    not_kept: IntCounter,
 }
 
 impl DeskMetrics {
@@ -28,7 +30,8 @@ impl DeskMetrics {
                 IntCounterVec::new(
                     Opts::new(
                         "proconsul_alert_notifications_total",
-                        "Notifications by how sending them went: sent, failed (once a try), dead.",
+                        "Notifications by how sending them went: sent, failed (once a try), retried \
+                         (likewise), dead.",
                     ),
                     by_result,
                 ),
@@ -41,6 +44,23 @@ impl DeskMetrics {
                         "Notifications that wait to be sent.",
                     ),
                     by_channel,
+                ),
+            ),
+            suppressed: add(
+                registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "proconsul_alerts_suppressed",
+                        "Alerts that fire and are not told, by why: silence, inhibition, dependency.",
+                    ),
+                    &["by"],
+                ),
+            ),
+            not_kept: add(
+                registry,
+                IntCounter::new(
+                    "proconsul_alert_store_failures_total",
+                    "Times that the state of alerts could not be written to the store.",
                 ),
             ),
         }
@@ -56,6 +76,23 @@ impl DeskMetrics {
 
     pub fn failed(&self, channel: &str) {
         self.notifications.with_label_values(&[channel, "failed"]).inc();
+    }
+
+    /// One will be tried again.
+    pub fn retried(&self, channel: &str) {
+        self.notifications.with_label_values(&[channel, "retried"]).inc();
+    }
+
+    /// The store failed.
+    pub fn not_kept(&self) {
+        self.not_kept.inc();
+    }
+
+    /// Alerts that are not told, each kind of reason with its number.
+    pub fn set_suppressed(&self, by: impl IntoIterator<Item = (&'static str, usize)>) {
+        for (by, alerts) in by {
+            self.suppressed.with_label_values(&[by]).set(alerts as i64);
+        }
     }
 
     /// One was given up.
