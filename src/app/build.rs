@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::members::{Ground, candidates, sources};
 use super::logs;
+use super::members::{Ground, candidates, sources};
 use super::names::Names;
 use super::otlp;
 use super::rotation::{Rotation, Turn};

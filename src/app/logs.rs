@@ -69,8 +69,7 @@ impl Logs {
         let otlp = config.otlp.as_ref().and_then(|otlp| otlp.logs.as_ref());
         let exported = otlp.is_some_and(|logs| logs.access);
         let is_wanted = exported || !outlets.is_empty();
-        let access =
-            is_wanted.then(|| AccessLog::new(form(&config.access_log), outlets, exported));
+        let access = is_wanted.then(|| AccessLog::new(form(&config.access_log), outlets, exported));
         Ok(Opened { writers, events, access })
     }
 

@@ -29,9 +29,9 @@ use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
 use crate::registry::{Note, Registry, Snapshot};
+use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::ring::{RingSettings, Sampler};
-use crate::telemetry::Metrics;
 
 /// Everything that a reload replaces, and what it needs for that.
 pub(super) struct World {

@@ -181,8 +181,7 @@ impl Form {
 
     /// The headers that a line shows: of the request, then of the response.
     pub(super) fn headers<'e>(&'e self, entry: &Entry<'e>) -> [(&'static str, Headers<'e>); 2] {
-        let of_request =
-            Headers { shown: &self.request_headers, of: Some(entry.request_headers) };
+        let of_request = Headers { shown: &self.request_headers, of: Some(entry.request_headers) };
         let of_response = Headers { shown: &self.response_headers, of: entry.response_headers };
         [("request_headers", of_request), ("response_headers", of_response)]
     }

@@ -10,7 +10,8 @@ use super::log::{Severity, colour_of, push_plain};
 
 /// The line, with its newline. What a client wrote can neither end it nor colour it.
 pub fn line(form: &Form, entry: &Entry<'_>, coloured: bool) -> Vec<u8> {
-    let moment = i64::try_from(entry.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let moment =
+        i64::try_from(entry.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
     let severity = Severity::of_status(entry.status);
     let (dim, plain) = if coloured { ("\x1b[2m", "\x1b[0m") } else { ("", "") };

@@ -86,10 +86,9 @@ async fn each_writer_takes_its_level_its_kind_and_its_form() {
 
 #[tokio::test]
 async fn writers_come_and_go_with_the_configuration_and_those_that_stay_lose_nothing() {
-    let mesh = mesh(
-        "[log.writers.one]\nto = \"file\"\npath = \"one.log\"\nrecords = [\"access\"]\n",
-    )
-    .await;
+    let mesh =
+        mesh("[log.writers.one]\nto = \"file\"\npath = \"one.log\"\nrecords = [\"access\"]\n")
+            .await;
     mesh.logged(&["listening"]).await; // no writer takes events: they are on stderr
     mesh.get("/w/1").await;
     has(&mesh, "one.log", &["/w/1"]).await;
@@ -121,7 +120,7 @@ async fn levels(mesh: &Mesh) -> serde_json::Value {
 #[tokio::test]
 async fn the_level_is_changed_while_it_runs_and_goes_back_by_itself() {
     let mesh = mesh(
-        "[log]\nlevel = \"warn\"\n[log.writers.main]\nto = \"file\"\npath = \"main.log\"\n\
+        "[admin.auth]\nanonymous = \"admin\"\n[log]\nlevel = \"warn\"\n[log.writers.main]\nto = \"file\"\npath = \"main.log\"\n\
          [log.writers.other]\nto = \"file\"\npath = \"other.log\"\nlevel = \"error\"\n",
     )
     .await;

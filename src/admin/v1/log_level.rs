@@ -92,10 +92,7 @@ fn listed(levels: &Levels) -> Json<Listed<LogLevelView>> {
     tag = "operation",
     responses((status = 200, body = Listed<LogLevelView>))
 )]
-pub(super) async fn get(
-    State(api): State<Api>,
-    _: Administrator,
-) -> Json<Listed<LogLevelView>> {
+pub(super) async fn get(State(api): State<Api>, _: Administrator) -> Json<Listed<LogLevelView>> {
     listed(&api.levels)
 }
 

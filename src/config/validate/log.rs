@@ -22,7 +22,10 @@ pub fn log(log: schema::Log, at: &KeyPath, check: &mut Check<'_>) -> Option<Log>
             check.lacks(&at, "the name is to be 1 to 64 of a-z, A-Z, 0-9, `-`, `_`");
         }
         if OWN_WRITERS.contains(&name.as_str()) {
-            check.lacks(&at, "the name is taken by what `[log]` and `[access_log]` write themselves");
+            check.lacks(
+                &at,
+                "the name is taken by what `[log]` and `[access_log]` write themselves",
+            );
         }
         if let Some(writer) = self::writer(writer, &at, check) {
             made.insert(name, writer);
@@ -98,8 +101,16 @@ fn writer(writer: schema::LogWriter, at: &KeyPath, check: &mut Check<'_>) -> Opt
     }
     let idle = [
         ("level", level.is_some() && !events, "only events have a level"),
-        ("services", !services.is_empty() && !access, "it holds for access lines, and none are written"),
-        ("least_status", least_status != 0 && !access, "it holds for access lines, and none are written"),
+        (
+            "services",
+            !services.is_empty() && !access,
+            "it holds for access lines, and none are written",
+        ),
+        (
+            "least_status",
+            least_status != 0 && !access,
+            "it holds for access lines, and none are written",
+        ),
     ];
     for (key, is_idle, why) in idle {
         if is_idle && !records.is_empty() {

@@ -85,9 +85,8 @@ impl<'a> Said<'a> {
         let level = self.metadata.level();
         let colour = if coloured { colour_of(Severity::of_event(*level)) } else { "" };
         let (moment, target) = (self.moment, self.metadata.target());
-        let mut text = format!(
-            "{dim}{moment:.6}{plain} {colour}{level:>5}{plain} {dim}{target}:{plain} "
-        );
+        let mut text =
+            format!("{dim}{moment:.6}{plain} {colour}{level:>5}{plain} {dim}{target}:{plain} ");
         push_plain(&mut text, &self.message);
         for Fact { name, value, quoted } in &self.facts {
             let _ = write!(text, " {dim}{name}={plain}"); // a String takes every write

@@ -16,9 +16,15 @@ use crate::telemetry::rotating_file::{RotatingFile, Rotation, append};
 pub enum Destination {
     Stdout,
     Stderr,
-    File { path: PathBuf, rotation: Option<Rotation> },
+    File {
+        path: PathBuf,
+        rotation: Option<Rotation>,
+    },
     /// The facility is a number of [`FACILITIES`](super::FACILITIES).
-    Syslog { address: SyslogAddress, facility: u8 },
+    Syslog {
+        address: SyslogAddress,
+        facility: u8,
+    },
 }
 
 /// Takes records one after the other.
@@ -93,9 +99,7 @@ impl Destination {
         Ok(match self {
             Self::Stdout => Box::new(BufWriter::new(io::stdout())),
             Self::Stderr => Box::new(BufWriter::new(io::stderr())),
-            Self::Syslog { address, facility } => {
-                Box::new(Syslog::new(address.clone(), *facility))
-            }
+            Self::Syslog { address, facility } => Box::new(Syslog::new(address.clone(), *facility)),
             Self::File { path, rotation } => {
                 Box::new(Exchangeable { file: RotatingFile::open(path, *rotation)?, fresh })
             }

@@ -74,7 +74,8 @@ impl Syslog {
             Kind::Access => "access",
             Kind::Event => "event",
         };
-        let moment = i64::try_from(record.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let moment =
+            i64::try_from(record.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
         let priority = u32::from(self.facility) * 8 + severity;
         let origin = &self.origin;
