@@ -6,11 +6,13 @@
 
 use std::borrow::Cow;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
 use serde::ser::{Error, SerializeMap};
 use serde::{Serialize, Serializer};
 
+use super::jwt_claim;
 use super::log::Severity;
 
 /// A header's value is cut here, at a character's end.
@@ -76,8 +78,17 @@ pub struct Choice {
     pub mask_query: Vec<String>,
     /// The share of requests answered with 2xx that get a line: 0 to 1.
     pub sample_2xx: f64,
-    /// The request header that names the user. Nobody has verified it.
-    pub user_id: Option<HeaderName>,
+    /// What names the user. Nobody has verified it.
+    pub user_id: Option<UserId>,
+}
+
+/// Where a user's name is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserId {
+    /// In a request header.
+    Header(HeaderName),
+    /// In this claim of a JSON Web Token.
+    JwtClaim(String),
 }
 
 /// A [`Choice`], ready for use.
@@ -88,7 +99,7 @@ pub struct Form {
     response_headers: Vec<Shown>,
     mask_query: Vec<String>,
     sample_2xx: f64,
-    user_id: Option<HeaderName>,
+    user_id: Option<UserId>,
 }
 
 #[derive(Debug)]
@@ -175,8 +186,18 @@ impl Form {
 
     /// Who the user is; empty when nobody says so.
     pub(super) fn user_id<'e>(&self, entry: &Entry<'e>) -> Cow<'e, str> {
-        let value = self.user_id.as_ref().and_then(|name| entry.request_headers.get(name));
-        value.map_or(Cow::Borrowed(""), |value| text(value.as_bytes()))
+        let of = |name: &HeaderName| entry.request_headers.get(name);
+        match &self.user_id {
+            None => Cow::Borrowed(""),
+            Some(UserId::Header(name)) => {
+                of(name).map_or(Cow::Borrowed(""), |value| text(value.as_bytes()))
+            }
+            Some(UserId::JwtClaim(claim)) => {
+                let value = of(&AUTHORIZATION).and_then(|value| jwt_claim::claim(value, claim));
+                let text = |value: String| text(value.as_bytes()).into_owned();
+                value.map_or(Cow::Borrowed(""), |value| Cow::Owned(text(value)))
+            }
+        }
     }
 
     /// The headers that a line shows: of the request, then of the response.
@@ -364,7 +385,7 @@ mod tests {
             Choice {
                 request_headers: names.map(HeaderName::from_static).to_vec(),
                 mask_headers: vec![http::header::COOKIE],
-                user_id: Some(HeaderName::from_static("x-user")),
+                user_id: Some(UserId::Header(HeaderName::from_static("x-user"))),
                 ..choice()
             },
             &headers,

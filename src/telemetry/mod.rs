@@ -6,6 +6,7 @@ pub mod access_line;
 pub mod access_log;
 mod access_text;
 pub mod clock;
+mod jwt_claim;
 pub mod log;
 pub mod metrics;
 pub mod otlp;

@@ -1,4 +1,4 @@
-//! A file that is begun anew when it grows too large, with its former selves kept beside it.
+//! A file that is begun anew when it grows too large or with a new day, with its former selves kept beside it.
 //!
 //! It notices a file that somebody else moved away, and a directory that comes back: logrotate may see to the
 //! same file. `access.log` becomes `access.log.1`, that `access.log.2`, and so on; the
@@ -9,13 +9,37 @@ use std::io::{self, BufWriter, Write};
 use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// When a file is begun anew, and how many former ones stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
-    pub size_bytes: u64,
+    /// Before it grows beyond this.
+    pub size_bytes: Option<u64>,
+    /// With the first line of a new one.
+    pub every: Option<Period>,
     /// At least 1.
     pub keep: u32,
+    /// A former file that was last written to before that is removed when a file is begun.
+    pub max_age: Option<Duration>,
+}
+
+/// Periods begin with the hour or the day in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    Hour,
+    Day,
+}
+
+impl Period {
+    /// The number of the one that a moment is in.
+    fn number(self, moment: SystemTime) -> u64 {
+        let seconds = moment.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        match self {
+            Self::Hour => seconds / 3600,
+            Self::Day => seconds / (24 * 3600),
+        }
+    }
 }
 
 /// Appends to a file. Each `write` is whole lines, and ends up in one file.
@@ -23,21 +47,46 @@ pub struct RotatingFile {
     path: PathBuf,
     file: BufWriter<File>,
     written_bytes: u64,
+    /// When it was last written to.
+    written_at: SystemTime,
     rotation: Option<Rotation>,
 }
 
 impl RotatingFile {
     pub fn open(path: &Path, rotation: Option<Rotation>) -> io::Result<Self> {
-        let (file, written_bytes) = begin(path)?;
-        Ok(Self { path: path.to_owned(), file, written_bytes, rotation })
+        let (file, written_bytes, written_at) = begin(append(path)?)?;
+        let file = Self { path: path.to_owned(), file, written_bytes, written_at, rotation };
+        file.remove_old(SystemTime::now());
+        Ok(file)
     }
 
     /// Goes on in another file, which is at the same path.
     pub fn exchange(&mut self, file: File) -> io::Result<()> {
-        let written_bytes = file.metadata()?.len();
-        let mut former = mem::replace(&mut self.file, BufWriter::new(file));
-        self.written_bytes = written_bytes;
+        let (file, written_bytes, written_at) = begin(file)?;
+        let mut former = mem::replace(&mut self.file, file);
+        (self.written_bytes, self.written_at) = (written_bytes, written_at);
         former.flush()
+    }
+
+    /// Appends whole lines.
+    fn write_at(&mut self, lines: &[u8], now: SystemTime) -> io::Result<()> {
+        if let Some(rotation) = self.rotation
+            && self.is_over(&rotation, lines.len() as u64, now)
+        {
+            self.rotate(rotation.keep)?;
+            self.remove_old(now);
+        }
+        self.file.write_all(lines)?;
+        self.written_bytes += lines.len() as u64;
+        self.written_at = now;
+        Ok(())
+    }
+
+    fn is_over(&self, rotation: &Rotation, more_bytes: u64, now: SystemTime) -> bool {
+        let is_full =
+            rotation.size_bytes.is_some_and(|size| self.written_bytes + more_bytes > size);
+        let is_past = rotation.every.is_some_and(|p| p.number(self.written_at) < p.number(now));
+        self.written_bytes > 0 && (is_full || is_past)
     }
 
     fn rotate(&mut self, keep: u32) -> io::Result<()> {
@@ -49,21 +98,27 @@ impl RotatingFile {
             }
             fs::rename(&self.path, numbered(&self.path, 1))?;
         }
-        (self.file, self.written_bytes) = begin(&self.path)?;
+        (self.file, self.written_bytes, self.written_at) = begin(append(&self.path)?)?;
         Ok(())
+    }
+
+    /// Removes former files that are too old. Who may not do that has them lie.
+    fn remove_old(&self, now: SystemTime) {
+        let Some(Rotation { keep, max_age: Some(max_age), .. }) = self.rotation else { return };
+        for number in 1..=keep {
+            let path = numbered(&self.path, number);
+            let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            let age = written.ok().and_then(|written| now.duration_since(written).ok());
+            if age.is_some_and(|age| age > max_age) {
+                let _ = fs::remove_file(path);
+            }
+        }
     }
 }
 
 impl Write for RotatingFile {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if let Some(Rotation { size_bytes, keep }) = self.rotation
-            && self.written_bytes > 0
-            && self.written_bytes + lines.len() as u64 > size_bytes
-        {
-            self.rotate(keep)?;
-        }
-        self.file.write_all(lines)?;
-        self.written_bytes += lines.len() as u64;
+        self.write_at(lines, SystemTime::now())?;
         Ok(lines.len())
     }
 
@@ -77,10 +132,11 @@ pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-fn begin(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
-    let file = append(path)?;
-    let length = file.metadata()?.len();
-    Ok((BufWriter::new(file), length))
+/// A file with its length, and when it was last written to.
+fn begin(file: File) -> io::Result<(BufWriter<File>, u64, SystemTime)> {
+    let metadata = file.metadata()?;
+    let written_at = metadata.modified()?;
+    Ok((BufWriter::new(file), metadata.len(), written_at))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -118,11 +174,54 @@ mod tests {
         names
     }
 
+    fn by_size(keep: u32) -> Rotation {
+        Rotation { size_bytes: Some(4), every: None, keep, max_age: None }
+    }
+
+    #[test]
+    fn a_new_day_begins_a_new_file_and_what_is_too_old_is_removed() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let (every, max_age) = (Some(Period::Day), Some(100 * HOUR));
+        let rotation = Rotation { size_bytes: None, every, keep: 9, max_age };
+        let mut file = RotatingFile::open(&path, Some(rotation)).unwrap();
+        let day = Period::Day.number(SystemTime::now()) + 1;
+        let begun = UNIX_EPOCH + Duration::from_secs(day * 24 * 3600);
+        for (line, hours) in [("a\n", 0), ("b\n", 23), ("c\n", 24), ("d\n", 47), ("e\n", 48)] {
+            file.write_at(line.as_bytes(), begun + hours * HOUR).unwrap();
+        }
+        file.flush().unwrap();
+        let expected = [("log", "e\n"), ("log.1", "c\nd\n"), ("log.2", "a\nb\n")];
+        assert_eq!(names(directory.path()), expected.map(|(n, t)| (n.to_owned(), t.to_owned())));
+
+        // They were really written just now, which is more than 100 hours before this.
+        file.write_at(b"f\n", begun + 150 * HOUR).unwrap();
+        file.flush().unwrap();
+        assert_eq!(names(directory.path()), [("log".to_owned(), "f\n".to_owned())]);
+    }
+
+    #[test]
+    fn what_was_written_on_another_day_is_moved_aside_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        fs::write(&path, "old\n").unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(25 * 3600)).unwrap();
+        let every = Some(Period::Day);
+        let rotation = Rotation { size_bytes: None, every, keep: 1, max_age: None };
+        let mut file = RotatingFile::open(&path, Some(rotation)).unwrap();
+        file.write_all(b"new\n").unwrap();
+        file.flush().unwrap();
+        let expected = [("log", "new\n"), ("log.1", "old\n")];
+        assert_eq!(names(directory.path()), expected.map(|(n, t)| (n.to_owned(), t.to_owned())));
+    }
+
     #[test]
     fn a_full_file_is_moved_aside_and_the_oldest_removed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let rotation = Some(Rotation { size_bytes: 4, keep: 2 });
+        let rotation = Some(by_size(2));
         let mut file = RotatingFile::open(&path, rotation).unwrap();
         for line in ["a\n", "b\n", "c\n", "longer than a file\n", "d\n", "e\n"] {
             file.write_all(line.as_bytes()).unwrap();
@@ -137,7 +236,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         fs::write(&path, "old\n").unwrap();
-        let rotation = Some(Rotation { size_bytes: 4, keep: 1 });
+        let rotation = Some(by_size(1));
         let mut file = RotatingFile::open(&path, rotation).unwrap();
         file.write_all(b"new\n").unwrap();
         file.flush().unwrap();

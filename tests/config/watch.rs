@@ -103,7 +103,7 @@ fn a_difference_says_what_changed_and_what_waits_for_a_restart() {
         (
             "[[routes]]",
             "[log]\nlevel = \"debug\"\nformat = \"json\"\n[access_log]\ntarget = \"stdout\"\n[[routes]]",
-            "log.level changed\naccess_log changed\nlog.format changed (needs a restart)\n",
+            "log.level changed\nlog.format changed\naccess_log changed\n",
         ),
         ("[[routes]]\nservice = \"web\"\n[[routes]]", "[[routes]]", "route web removed\n"),
     ] {

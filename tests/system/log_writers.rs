@@ -112,7 +112,9 @@ async fn writers_come_and_go_with_the_configuration_and_those_that_stay_lose_not
 
 /// What each writer is told, by the API.
 async fn levels(mesh: &Mesh) -> serde_json::Value {
-    let list = mesh.admin("GET", "/v1/log/level").await.json();
+    let answer = mesh.admin("GET", "/v1/log/level").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let list = answer.json();
     let each = list["items"].as_array().unwrap().iter();
     each.map(|item| (item["writer"].as_str().unwrap().to_owned(), item["level"].clone())).collect()
 }
@@ -205,4 +207,27 @@ async fn what_a_reader_leaves_lying_is_dropped_and_counted() {
     mesh.signal(Signal::TERM); // it ends all the same
     assert!(mesh.ended().await.success());
     drop(reader);
+}
+
+#[tokio::test]
+async fn the_user_is_who_a_claim_of_the_token_says() {
+    let mesh = mesh(
+        "[access_log]\ntarget = { file = \"access.log\" }\nuser_id = { jwt_claim = \"sub\" }\n\
+         rotate = { every = \"daily\", keep = 3, max_age = \"168h\" }\n",
+    )
+    .await;
+    // {"alg":"none"}.{"sub":"anna\n","admin":true}
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm5hXG4iLCJhZG1pbiI6dHJ1ZX0.";
+    for (path, token) in [("/w/good", token), ("/w/bad", "eyJ.%.x"), ("/w/huge", &"e".repeat(9000))]
+    {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n");
+        assert_eq!(mesh.send(&request).await.status, 200);
+    }
+    let line = has(&mesh, "access.log", &["/w/good"]).await;
+    assert!(line.contains(r#""user_id":"anna\n""#), "{line}");
+    for path in ["/w/bad", "/w/huge"] {
+        let line = has(&mesh, "access.log", &[path]).await;
+        assert!(line.contains(r#""user_id":"""#), "{line}");
+    }
 }

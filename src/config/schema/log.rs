@@ -39,7 +39,7 @@ pub struct LogWriter {
     pub to: LogTarget,
     /// Of the file, which is appended to; relative to the configuration file's directory. Only with `to = "file"`.
     pub path: Option<String>,
-    /// Begins the file anew when it grows too large. Default: never, as logrotate wants it.
+    /// Begins the file anew when it grows too large, or with a new hour or day. Default: never, as logrotate wants it.
     pub rotate: Option<Rotate>,
     /// Of the server: `unix:/dev/log`, `udp://host:514` or `tcp://host:601`. Only with `to = "syslog"`. Default:
     /// `unix:/dev/log`.

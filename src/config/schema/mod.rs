@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use access_log::{AccessLog, AccessLogTarget, Rotate, UserId};
+pub use access_log::{AccessLog, AccessLogTarget, Period, Rotate, UserId};
 pub use admin::{Admin, AdminAuth, AdminToken, JwtAuth, Role};
 pub use alert_channel::AlertChannel;
 pub use alert_rule::{

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use http::HeaderName;
 
+pub use crate::telemetry::access_line::UserId;
 pub use crate::telemetry::log::{Destination, Level, SyslogAddress};
-pub use crate::telemetry::rotating_file::Rotation;
+pub use crate::telemetry::rotating_file::{Period, Rotation};
 
 /// The writers that `[log]` and `[access_log]` are short for.
 pub const OWN_WRITERS: [&str; 2] = ["log", "access_log"];
@@ -60,8 +61,8 @@ pub struct AccessLog {
     pub mask_query: Vec<String>,
     /// The share of requests answered with 2xx that get a line.
     pub sample_2xx: f64,
-    /// The request header that names the user.
-    pub user_id: Option<HeaderName>,
+    /// What names the user.
+    pub user_id: Option<UserId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

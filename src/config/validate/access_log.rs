@@ -1,12 +1,16 @@
 //! `[access_log]`: what requests leave in writing.
 
+use std::time::Duration;
+
 use http::HeaderName;
 
-use super::check::Check;
+use super::check::{Check, DAY};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{AccessLog, AccessLogTarget, Rotation};
+use crate::config::types::{AccessLog, AccessLogTarget, Period, Rotation, UserId};
 use crate::telemetry::access_line::FIELDS;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 pub fn access_log(
     access_log: schema::AccessLog,
@@ -42,9 +46,7 @@ pub fn access_log(
     if !(0.0..=1.0).contains(&sample_2xx) {
         check.refuse(&at.key("sample_2xx"), "is out of range", "0.0 to 1.0");
     }
-    let user_id = user_id.and_then(|schema::UserId::Header(name)| {
-        header(&name, &at.key("user_id").key("header"), check)
-    });
+    let user_id = user_id.and_then(|user_id| self::user_id(user_id, &at.key("user_id"), check));
     let rotate = rotate.map(|rotate| rotation(rotate, &at.key("rotate"), check));
     Some(AccessLog {
         target,
@@ -60,12 +62,32 @@ pub fn access_log(
     })
 }
 
+fn user_id(user_id: schema::UserId, at: &KeyPath, check: &mut Check<'_>) -> Option<UserId> {
+    match user_id {
+        schema::UserId::Header(name) => header(&name, &at.key("header"), check).map(UserId::Header),
+        schema::UserId::JwtClaim(claim) => {
+            if claim.is_empty() {
+                check.wrong(&at.key("jwt_claim"), "is no claim");
+            }
+            Some(UserId::JwtClaim(claim))
+        }
+    }
+}
+
 /// When a file is begun anew.
 pub fn rotation(rotate: schema::Rotate, at: &KeyPath, check: &mut Check<'_>) -> Rotation {
-    let schema::Rotate { size, keep } = rotate;
+    let schema::Rotate { size, every, keep, max_age } = rotate;
+    if size.is_none() && every.is_none() {
+        check.lacks(at, "says nothing of when: it needs a `size`, or `every`");
+    }
     Rotation {
-        size_bytes: check.size(&at.key("size"), size, 1 << 10, 1 << 40),
+        size_bytes: size.map(|size| check.size(&at.key("size"), size, 1 << 10, 1 << 40)),
+        every: every.map(|every| match every {
+            schema::Period::Hourly => Period::Hour,
+            schema::Period::Daily => Period::Day,
+        }),
         keep: check.number(&at.key("keep"), keep, 1, 1000),
+        max_age: max_age.map(|age| check.time(&at.key("max_age"), age, MINUTE, 3650 * DAY)),
     }
 }
 
