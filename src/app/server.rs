@@ -103,6 +103,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let control_runtime = runtime()?;
     let metrics = Metrics::new();
     begin_to_count();
+    metrics.count_requests(config.metrics.requests);
     metrics.limit_instances(config.metrics.max_instances);
     let ring = Arc::<Ring>::default();
     let sampler = Sampler::start(metrics.clone(), ring.clone(), ring_settings(&config))

@@ -1,12 +1,14 @@
 //! Names, help texts, labels and buckets of every family, in one place to read.
 
-use super::known;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, core::Collector,
 };
 
 use super::door::DoorMetrics;
+use super::known;
 use super::traffic::TrafficFamilies;
 
 /// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
@@ -17,6 +19,8 @@ const REQUEST_SECONDS: &[f64] =
 const PICK_SECONDS: &[f64] = &[2e-7, 3e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 
 pub(super) struct Families {
+    /// Whether requests are counted; what is in flight always is.
+    pub counting: AtomicBool,
     pub requests: IntCounterVec,
     pub request_seconds: HistogramVec,
     pub in_flight: IntGaugeVec,
@@ -61,6 +65,11 @@ pub(super) fn add<C: Collector + Clone + 'static>(
 }
 
 impl Families {
+    /// Whether requests are counted.
+    pub(super) fn are_counting(&self) -> bool {
+        self.counting.load(Ordering::Relaxed)
+    }
+
     pub(super) fn new(registry: &Registry) -> Self {
         let counters = |name: &str, help: &str, labels: &[&str]| {
             add(registry, IntCounterVec::new(Opts::new(name, help), labels))
@@ -87,6 +96,7 @@ impl Families {
 
         let traffic = TrafficFamilies::new(registry);
         Self {
+            counting: AtomicBool::new(true),
             requests: counters(
                 "proconsul_http_requests_total",
                 "Requests that were answered, by the class of the status that the client got.",

@@ -122,6 +122,11 @@ impl Metrics {
         }
     }
 
+    /// Whether requests are counted from now on.
+    pub fn count_requests(&self, counting: bool) {
+        self.families.counting.store(counting, Ordering::Relaxed);
+    }
+
     /// From now on, so many instances get series of their own; those that have some keep them.
     pub fn limit_instances(&self, most: usize) {
         self.instances.most.store(most, Ordering::Relaxed);
