@@ -21,6 +21,7 @@ mod route;
 mod samples;
 mod series;
 mod service;
+mod store_connections;
 mod traffic;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use route::{RouteMetrics, StatusClass};
 pub use samples::TakeSample;
 use series::SeriesTable;
 pub use service::ServiceMetrics;
+use store_connections::StoreConnections;
 
 /// Every family, and the handles that are in use.
 #[derive(Clone)]
@@ -59,6 +61,7 @@ pub struct Metrics {
     export: ExportFamilies,
     alerts: AlertMetrics,
     desk: DeskMetrics,
+    store: StoreConnections,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
@@ -99,6 +102,7 @@ impl Metrics {
         let export = ExportFamilies::new(&registry);
         let alerts = AlertMetrics::new(&registry);
         let desk = DeskMetrics::new(&registry);
+        let store = StoreConnections::new(&registry);
         let (routes, plugins, services, checkers, channels) = Default::default();
         let instances = Arc::new(Instances {
             table: SeriesTable::default(),
@@ -113,6 +117,7 @@ impl Metrics {
             export,
             alerts,
             desk,
+            store,
             routes,
             plugins,
             services,
@@ -120,6 +125,11 @@ impl Metrics {
             channels,
             instances,
         }
+    }
+
+    /// Shows how many connections of the registry's store are used, and how many idle, by asking this.
+    pub fn show_store(&self, look: impl Fn() -> Option<[usize; 2]> + Send + Sync + 'static) {
+        self.store.ask(Box::new(look));
     }
 
     /// Whether requests are counted from now on.
