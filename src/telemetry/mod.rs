@@ -5,8 +5,11 @@
 pub mod access_line;
 pub mod access_log;
 pub mod clock;
+pub mod gathering;
+pub mod json_line;
 pub mod log;
 pub mod metrics;
+pub mod moment;
 pub mod otlp;
 pub mod ring;
 pub mod rotating_file;
