@@ -36,6 +36,7 @@ mod hostile_files;
 mod hostile_plugins;
 #[path = "system/lifecycle.rs"]
 mod lifecycle;
+mod log_writers;
 #[path = "system/metrics.rs"]
 mod metrics;
 #[path = "system/otlp.rs"]

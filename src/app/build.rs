@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::access_log;
+use super::logs;
 use super::members::{Ground, candidates, sources};
 use super::names::Names;
 use super::otlp;
@@ -49,8 +49,8 @@ pub enum BuildError {
     Peer { service: ServiceName, error: PeerError },
     #[error("listeners.{listener}.tls: {error}")]
     Certificate { listener: ListenerName, error: CertificateError },
-    #[error("access_log.target: {}: {error}", path.display())]
-    AccessLog { path: PathBuf, error: std::io::Error },
+    #[error("log writer {writer}: {}: {error}", place.display())]
+    Log { writer: String, place: PathBuf, error: std::io::Error },
     #[error("otlp.tls: {error}")]
     Otlp { error: StartError },
     #[error("admin.auth.jwt: {error}")]
@@ -97,9 +97,13 @@ impl BuildError {
             BuildError::Certificate { listener, error } => {
                 places.problem(&["listeners", listener.as_str(), "tls"], &error.to_string())
             }
-            BuildError::AccessLog { path, error } => {
-                let what = format!("{}: {error}", path.display());
-                places.problem(&["access_log", "target"], &what)
+            BuildError::Log { writer, place, error } => {
+                let keys: &[&str] = match writer.as_str() {
+                    "access_log" => &["access_log", "target"],
+                    "log" => &["log"],
+                    writer => &["log", "writers", writer],
+                };
+                places.problem(keys, &format!("{}: {error}", place.display()))
             }
             BuildError::Engine(error) => places.problem(&["plugins"], error),
         }
@@ -112,7 +116,8 @@ pub(super) struct Built {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     pub table: RouteTable,
     pub certificates: BTreeMap<ListenerName, Certificates>,
-    pub access_log: access_log::Change,
+    /// `None`: those that there are.
+    pub logs: Option<logs::Opened>,
     pub otlp: otlp::Change,
     /// Balancers that go on serving, with other endpoints.
     pub to_tell: Vec<(Arc<Balancer>, Arc<EndpointSet>)>,
@@ -187,14 +192,14 @@ impl Builder {
         }
         let plan = plan(&config, &checkers);
         let table = self.table(&config, &services);
-        let (access_log, otlp) = (access_log::Change::Stays, otlp::Change::Stays);
+        let (logs, otlp) = (None, otlp::Change::Stays);
         let names = self.names;
         Ok(Built {
             config,
             services,
             table,
             certificates,
-            access_log,
+            logs,
             otlp,
             to_tell,
             plan,

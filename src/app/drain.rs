@@ -6,6 +6,7 @@ use pingora_core::server::ExecutionPhase;
 use tokio::sync::{broadcast, watch};
 
 use super::alerts::AlertThreads;
+use super::logs::Logs;
 use super::otlp::Exporting;
 use crate::model::Phase;
 use crate::registry::Registry;
@@ -25,6 +26,8 @@ pub(super) struct Ending {
     pub alert_threads: AlertThreads,
     /// Delivers the last telemetry.
     pub exporting: Exporting,
+    /// Write the last lines.
+    pub logs: Logs,
 }
 
 /// Ends the process once it was told to stop and nothing is in flight, or after `drain_timeout`.
@@ -36,7 +39,7 @@ pub(super) fn start(
     ending: Ending,
     drain_timeout: Duration,
 ) -> std::io::Result<()> {
-    let Ending { metrics, registry, alert_threads, exporting } = ending;
+    let Ending { metrics, registry, alert_threads, exporting, logs } = ending;
     let mut alert_threads = Some(alert_threads);
     std::thread::Builder::new().name("drain".into()).spawn(move || {
         loop {
@@ -60,6 +63,7 @@ pub(super) fn start(
         alert_threads.take();
         tracing::info!("stopped");
         exporting.flush();
+        logs.flush();
         std::process::exit(0);
     })?;
     Ok(())

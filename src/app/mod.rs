@@ -2,12 +2,11 @@
 //! configuration to the next while it serves.
 //!
 //! In reading order: [`names`] resolves endpoints' hosts; [`build`] makes everything that a
-//! configuration asks for, aside ([`access_log`] opens its log, [`otlp`] starts its export); [`world`] is what is in effect, and publishes; [`reloader`] goes
+//! configuration asks for, aside ([`logs`] opens its logs, [`otlp`] starts its export); [`world`] is what is in effect, and publishes; [`reloader`] goes
 //! from one to the next; [`watch`] notices that there is a next one; [`changes`] decides when to go
 //! there; [`control`] runs that beside the rest of what is to be done; [`api`] starts the admin
 //! listener, for which [`picker`] asks strategies; [`server`] starts pingora; [`drain`] ends it.
 
-mod access_log;
 mod alerts;
 mod api;
 mod build;
@@ -15,6 +14,7 @@ mod changes;
 mod control;
 mod drain;
 mod huge_pages;
+mod logs;
 mod members;
 mod names;
 mod open_files;

@@ -42,7 +42,7 @@ impl Cause {
         }
     }
 
-    /// Whether somebody asked: whoever moved the access log away does.
+    /// Whether somebody asked: whoever moved a log away does.
     fn is_asked_for(self) -> bool {
         matches!(self, Cause::Hangup | Cause::Request)
     }
@@ -115,10 +115,9 @@ impl Reloader {
             }
         };
         // Also of a refused one: whoever rotates logs has nothing to do with it.
-        if cause.is_asked_for()
-            && let Err(error) = world.reopen_access_log()
-        {
-            tracing::error!(%error, "access log not reopened, the former file is written on");
+        let faults = if cause.is_asked_for() { world.reopen_logs() } else { Vec::new() };
+        for error in faults {
+            tracing::error!(%error, "log not reopened, the former file is written on");
             world.last_reload.warnings.push(format!("{error}: not reopened"));
         }
     }

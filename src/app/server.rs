@@ -22,6 +22,7 @@ use super::changes::Changes;
 use super::control::Control;
 use super::drain::{self, Ending};
 use super::huge_pages;
+use super::logs::{self, Logs};
 use super::open_files;
 use super::otlp::Exporting;
 use super::picker::{Live, LivePicker};
@@ -34,7 +35,7 @@ use super::world::{ListenerHandle, Surroundings, World, ring_settings};
 use crate::admin::{Admin, Inquiry};
 use crate::alert::desk;
 use crate::balance::MAX_TRIES;
-use crate::config::{self, Config, LogFormat, Problem, Refused};
+use crate::config::{self, Config, Problem, Refused};
 use crate::health;
 use crate::model::Phase;
 use crate::plugin::EngineError;
@@ -87,11 +88,23 @@ pub(super) fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunEr
 ///
 /// What can fail comes first: once an old process has handed over, this one has to serve.
 pub fn run(options: &RunOptions) -> Result<(), RunError> {
+    let logs = Logs::default();
+    let ended = serve(options, &logs);
+    logs.flush();
+    ended
+}
+
+fn serve(options: &RunOptions, logs: &Logs) -> Result<(), RunError> {
     let mut watch = FileWatch::new(vec![absolute(&options.config)]);
     let loaded = load(&options.config)?;
     watch.set_paths(loaded.watch);
     let config = loaded.config;
-    log::start(&config.log.level, config.log.format == LogFormat::Json);
+    log::start(config.log.level.clone());
+    let metrics = Metrics::new();
+    let opened = logs
+        .open(&config, &metrics)
+        .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
+    logs.tell_events(&opened);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -101,7 +114,6 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     huge_pages::do_without();
     open_files::allow_all();
     let control_runtime = runtime()?;
-    let metrics = Metrics::new();
     begin_to_count();
     metrics.count_requests(config.metrics.requests);
     metrics.limit_instances(config.metrics.max_instances);
@@ -134,6 +146,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         traffic,
         plan: tell_plan,
         exporting: exporting.clone(),
+        logs: logs.clone(),
         alerting,
         sampler,
     };
@@ -173,7 +186,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         api::start(address, admin, options.upgrade)?;
     }
     let phases = server.watch_execution_phase();
-    let ending = Ending { metrics, registry, alert_threads, exporting };
+    let ending = Ending { metrics, registry, alert_threads, exporting, logs: logs.clone() };
     drain::start(phases, tell_phase, ending, config.server.drain_timeout)
         .map_err(system("drain thread"))?;
     match options.upgrade {
@@ -248,7 +261,7 @@ fn pingora_server(config: &Config, options: &RunOptions) -> Result<Server, RunEr
             .map_err(system(format!("server.upgrade_socket {}", upgrade_socket.display())))?;
     }
     // `drain` ends the process before that, also where alerts and telemetry are still to be delivered.
-    let last_words = desk::END_WITHIN + FLUSH_WITHIN;
+    let last_words = desk::END_WITHIN + FLUSH_WITHIN + logs::FLUSH_WITHIN;
     let drain_seconds = (config.server.drain_timeout + last_words).as_secs() + 2;
     let conf = ServerConf {
         threads: config.server.threads,

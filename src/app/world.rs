@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::BuildError;
-use super::access_log::{self, Change};
 use super::alerts::Alerting;
 use super::build::{Builder, Built, Channels, Checkers, PluginHosts, Serving, report_loads};
+use super::logs::Logs;
 use super::members::{Ground, candidates, configured_records, registered_hosts, sources};
 use super::names::{Answer, Names, hosts, look_up};
 use super::otlp::{self, Exporting};
@@ -19,7 +19,7 @@ use super::picker::Live;
 use super::reloader::{Cause, report};
 use super::rotation::{Rotation, Turn};
 use crate::admin::{ReloadReport, ReloadResult};
-use crate::config::{self, AccessLogTarget, Config, Listener};
+use crate::config::{self, Config, Listener};
 use crate::health::{Plan, TrafficInbox};
 use crate::model::{EndpointId, ListenerName, ServiceKey, ServiceName};
 use crate::plugin::Node;
@@ -29,9 +29,9 @@ use crate::plugin::health_check::HealthCheckHost;
 use crate::proxy::tls::Resolver;
 use crate::proxy::{Service, Shared, Upstreams};
 use crate::registry::{Note, Registry, Snapshot};
+use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ServiceMetrics;
 use crate::telemetry::ring::{RingSettings, Sampler};
-use crate::telemetry::{Metrics, log};
 
 /// Everything that a reload replaces, and what it needs for that.
 pub(super) struct World {
@@ -54,6 +54,7 @@ pub(super) struct World {
     traffic: TrafficInbox,
     plan: watch::Sender<Arc<Plan>>,
     exporting: Exporting,
+    logs: Logs,
     live: Arc<ArcSwap<Live>>,
     alerting: Alerting,
     sampler: Sampler,
@@ -86,6 +87,8 @@ pub(super) struct Surroundings {
     pub plan: watch::Sender<Arc<Plan>>,
     /// What is told to a collector.
     pub exporting: Exporting,
+    /// What is written down.
+    pub logs: Logs,
     /// Who picks for clients that do not come through the proxy reads this.
     pub live: Arc<ArcSwap<Live>>,
     /// Who sees to alerts.
@@ -115,6 +118,7 @@ impl World {
             traffic,
             plan,
             exporting,
+            logs,
             live,
             alerting,
             sampler,
@@ -139,7 +143,7 @@ impl World {
             traffic: traffic.clone(),
         };
         let mut built = builder.build(config.clone())?;
-        built.access_log = access_log::open(&config, &metrics).map_err(|e| vec![e])?;
+        built.logs = Some(logs.open(&config, &metrics).map_err(|e| vec![e])?);
         built.otlp = otlp::open(config.otlp.as_ref(), None, &metrics).map_err(|e| vec![e])?;
         let mut listeners = BTreeMap::new();
         for listener in &config.listeners {
@@ -168,6 +172,7 @@ impl World {
             traffic,
             plan,
             exporting,
+            logs,
             live,
             alerting,
             sampler,
@@ -208,18 +213,15 @@ impl World {
             rotations: self.rotations.clone(),
             traffic: self.traffic.clone(),
         };
-        let (log_stays, metrics) = (access_log::stays(&config, &self.config), self.metrics.clone());
+        let (logs, metrics) = (self.logs.clone(), self.metrics.clone());
         let former = self.config.clone();
         move || {
             let config = Arc::new(config);
             let mut built = builder.build(config.clone())?;
             let otlp = otlp::open(config.otlp.as_ref(), former.otlp.as_ref(), &metrics);
             built.otlp = otlp.map_err(|error| vec![error])?;
-            if !log_stays {
-                // Last: a refused configuration leaves no file.
-                let opened = access_log::open(&config, &metrics);
-                built.access_log = opened.map_err(|error| vec![error])?;
-            }
+            // Last: a refused configuration leaves no file.
+            built.logs = Some(logs.open(&config, &metrics).map_err(|error| vec![error])?);
             Ok(built)
         }
     }
@@ -231,7 +233,7 @@ impl World {
             services,
             table,
             certificates,
-            access_log,
+            logs,
             otlp,
             to_tell,
             plan,
@@ -244,8 +246,8 @@ impl World {
         self.checkers = checkers;
         self.channels = channels;
         self.shared.table.store(Arc::new(table));
-        if let Change::Becomes(log) = access_log {
-            self.shared.access_log.store(log);
+        if let Some(opened) = logs {
+            self.logs.publish(opened, &self.shared);
         }
         if let otlp::Change::Becomes(otlp) = otlp {
             self.exporting.change(otlp, &self.shared);
@@ -272,9 +274,6 @@ impl World {
             if !goes_on {
                 balancer.retire(now);
             }
-        }
-        if config.log.level != self.config.log.level {
-            log::set_filter(&config.log.level);
         }
         if config.metrics != self.config.metrics {
             self.metrics.count_requests(config.metrics.requests);
@@ -310,15 +309,9 @@ impl World {
         }));
     }
 
-    /// Opens the access log's file again: what was there may have been moved away.
-    pub(super) fn reopen_access_log(&self) -> Result<(), BuildError> {
-        let config = &self.config;
-        if let AccessLogTarget::File(_) = config.access_log.target
-            && let Change::Becomes(log) = access_log::open(config, &self.metrics)?
-        {
-            self.shared.access_log.store(log);
-        }
-        Ok(())
+    /// Opens the logs' files again: what was there may have been moved away.
+    pub(super) fn reopen_logs(&self) -> Vec<BuildError> {
+        self.logs.reopen()
     }
 
     /// The names whose answers are due, to be [looked up](look_up) beside the loop.

@@ -89,7 +89,6 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     server_changes(server, &new.server, &mut diff);
     let restart = [
         ("admin.address", admin.address != new.admin.address),
-        ("log.format", log.format != new.log.format),
         ("plugins.cache_directory", plugins.cache_directory != new.plugins.cache_directory),
         ("registry.store", registry.store != new.registry.store),
     ];
@@ -98,6 +97,8 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
         |registry: &Registry| Registry { store: RegistryStore::Memory, ..registry.clone() };
     let at_once = [
         ("log.level changed", log.level != new.log.level),
+        ("log.format changed", log.format != new.log.format),
+        ("log.writers changed", log.writers != new.log.writers),
         ("access_log changed", access_log != &new.access_log),
         ("otlp changed", otlp != &new.otlp),
         ("metrics changed", metrics != &new.metrics),

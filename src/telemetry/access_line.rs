@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde::ser::{Error, SerializeMap};
 use serde::{Serialize, Serializer};
 
+use super::log::Severity;
+
 /// A header's value is cut here, at a character's end.
 const MAX_VALUE_BYTES: usize = 1024;
 
@@ -148,17 +150,47 @@ impl Form {
         serde_json::to_value(Record { form: self, entry }).expect("texts and numbers are JSON")
     }
 
-    /// Whether a line stands for others too.
-    fn is_sampled(&self, entry: &Entry<'_>) -> bool {
-        self.sample_2xx < 1.0 && (200..300).contains(&entry.status) && entry.error.is_empty()
+    /// The names of what a line says under `fields`.
+    pub(super) fn fields(&self) -> &[&'static str] {
+        &self.fields
     }
-}
 
-fn level(status: u16) -> &'static str {
-    match status {
-        500.. => "error",
-        0 | 400.. => "warn",
-        _ => "info",
+    /// What a line says of one of its fields.
+    pub(super) fn value_of<'e>(&self, field: &str, entry: &Entry<'e>) -> FieldValue<'e> {
+        match field {
+            "client_ip" => FieldValue::Text(entry.client_ip.into()),
+            "method" => FieldValue::Text(entry.method.into()),
+            "host" => FieldValue::Text(entry.host.into()),
+            "path" => FieldValue::Text(masked_path(entry.path, &self.mask_query)),
+            "protocol" => FieldValue::Text(entry.protocol.into()),
+            "route" => FieldValue::Text(entry.route.into()),
+            "upstream" => FieldValue::Text(entry.upstream.into()),
+            "status" => FieldValue::Number(entry.status.into()),
+            "bytes_in" => FieldValue::Number(entry.bytes_in),
+            "bytes_out" => FieldValue::Number(entry.bytes_out),
+            "duration_us" => FieldValue::Number(entry.duration_us),
+            _ => FieldValue::Number(entry.tries as u64),
+        }
+    }
+
+    /// Who the user is; empty when nobody says so.
+    pub(super) fn user_id<'e>(&self, entry: &Entry<'e>) -> Cow<'e, str> {
+        let value = self.user_id.as_ref().and_then(|name| entry.request_headers.get(name));
+        value.map_or(Cow::Borrowed(""), |value| text(value.as_bytes()))
+    }
+
+    /// The headers that a line shows: of the request, then of the response.
+    pub(super) fn headers<'e>(&'e self, entry: &Entry<'e>) -> [(&'static str, Headers<'e>); 2] {
+        let of_request = Headers { shown: &self.request_headers, of: Some(entry.request_headers) };
+        let of_response = Headers { shown: &self.response_headers, of: entry.response_headers };
+        [("request_headers", of_request), ("response_headers", of_response)]
+    }
+
+    /// Which share it was taken of, where a line stands for others too.
+    pub(super) fn sample_rate(&self, entry: &Entry<'_>) -> Option<f64> {
+        let is_sampled =
+            self.sample_2xx < 1.0 && (200..300).contains(&entry.status) && entry.error.is_empty();
+        is_sampled.then_some(self.sample_2xx)
     }
 }
 
@@ -172,15 +204,14 @@ impl Serialize for Record<'_> {
         let Self { form, entry } = self;
         let moment = i64::try_from(entry.unix_ms).map_err(S::Error::custom)?;
         let moment = Timestamp::from_millisecond(moment).unwrap_or(Timestamp::UNIX_EPOCH);
-        let user_id = form.user_id.as_ref().and_then(|name| entry.request_headers.get(name));
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("timestamp", &format_args!("{moment:.3}"))?;
-        map.serialize_entry("level", level(entry.status))?;
+        map.serialize_entry("level", Severity::of_status(entry.status).as_str())?;
         map.serialize_entry("message", "request")?;
         map.serialize_entry("service", entry.service)?;
         map.serialize_entry("request_id", entry.request_id)?;
         map.serialize_entry("trace_id", entry.trace_id)?;
-        map.serialize_entry("user_id", &user_id.map_or(Cow::Borrowed(""), |v| text(v.as_bytes())))?;
+        map.serialize_entry("user_id", &form.user_id(entry))?;
         map.serialize_entry("fields", &Fields { form, entry })?;
         map.end()
     }
@@ -196,51 +227,56 @@ impl Serialize for Fields<'_> {
         let Self { form, entry } = self;
         let mut map = serializer.serialize_map(None)?;
         for &field in &form.fields {
-            match field {
-                "client_ip" => map.serialize_entry(field, entry.client_ip)?,
-                "method" => map.serialize_entry(field, entry.method)?,
-                "host" => map.serialize_entry(field, entry.host)?,
-                "path" => map.serialize_entry(field, &masked_path(entry.path, &form.mask_query))?,
-                "protocol" => map.serialize_entry(field, entry.protocol)?,
-                "route" => map.serialize_entry(field, entry.route)?,
-                "upstream" => map.serialize_entry(field, entry.upstream)?,
-                "status" => map.serialize_entry(field, &entry.status)?,
-                "bytes_in" => map.serialize_entry(field, &entry.bytes_in)?,
-                "bytes_out" => map.serialize_entry(field, &entry.bytes_out)?,
-                "duration_us" => map.serialize_entry(field, &entry.duration_us)?,
-                _ => map.serialize_entry(field, &entry.tries)?,
-            }
+            map.serialize_entry(field, &form.value_of(field, entry))?;
         }
         map.serialize_entry("error", entry.error)?;
-        if !form.request_headers.is_empty() {
-            let headers = Headers { shown: &form.request_headers, of: Some(entry.request_headers) };
-            map.serialize_entry("request_headers", &headers)?;
+        for (name, headers) in form.headers(entry) {
+            if !headers.shown.is_empty() {
+                map.serialize_entry(name, &headers)?;
+            }
         }
-        if !form.response_headers.is_empty() {
-            let headers = Headers { shown: &form.response_headers, of: entry.response_headers };
-            map.serialize_entry("response_headers", &headers)?;
-        }
-        if form.is_sampled(entry) {
-            map.serialize_entry("sample_rate", &form.sample_2xx)?;
+        if let Some(rate) = form.sample_rate(entry) {
+            map.serialize_entry("sample_rate", &rate)?;
         }
         map.end()
     }
 }
 
-struct Headers<'a> {
+/// What a line says of a field.
+pub(super) enum FieldValue<'a> {
+    Text(Cow<'a, str>),
+    Number(u64),
+}
+
+impl Serialize for FieldValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_u64(*number),
+        }
+    }
+}
+
+/// The headers that were chosen, of those that there are.
+pub(super) struct Headers<'a> {
     shown: &'a [Shown],
     of: Option<&'a HeaderMap>,
 }
 
+impl<'a> Headers<'a> {
+    pub(super) fn each(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
+        let of = self.of;
+        self.shown.iter().filter_map(move |Shown { name, masked }| {
+            let value = of?.get(name)?;
+            let value = if *masked { Cow::Borrowed(MASK) } else { text(value.as_bytes()) };
+            Some((name.as_str(), value))
+        })
+    }
+}
+
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for Shown { name, masked } in self.shown {
-            let Some(value) = self.of.and_then(|headers| headers.get(name)) else { continue };
-            let value = if *masked { Cow::Borrowed(MASK) } else { text(value.as_bytes()) };
-            map.serialize_entry(name.as_str(), &value)?;
-        }
-        map.end()
+        serializer.collect_map(self.each())
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod access_line;
 pub mod access_log;
+mod access_text;
 pub mod clock;
 pub mod gathering;
 pub mod json_line;

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -27,8 +28,16 @@ pub struct RotatingFile {
 
 impl RotatingFile {
     pub fn open(path: &Path, rotation: Option<Rotation>) -> io::Result<Self> {
-        let (file, written_bytes) = append(path)?;
+        let (file, written_bytes) = begin(path)?;
         Ok(Self { path: path.to_owned(), file, written_bytes, rotation })
+    }
+
+    /// Goes on in another file, which is at the same path.
+    pub fn exchange(&mut self, file: File) -> io::Result<()> {
+        let written_bytes = file.metadata()?.len();
+        let mut former = mem::replace(&mut self.file, BufWriter::new(file));
+        self.written_bytes = written_bytes;
+        former.flush()
     }
 
     fn rotate(&mut self, keep: u32) -> io::Result<()> {
@@ -40,7 +49,7 @@ impl RotatingFile {
             }
             fs::rename(&self.path, numbered(&self.path, 1))?;
         }
-        (self.file, self.written_bytes) = append(&self.path)?;
+        (self.file, self.written_bytes) = begin(&self.path)?;
         Ok(())
     }
 }
@@ -63,8 +72,13 @@ impl Write for RotatingFile {
     }
 }
 
-fn append(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
-    let file = OpenOptions::new().create(true).append(true).open(path)?;
+/// Opens a file to append to it.
+pub fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn begin(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
+    let file = append(path)?;
     let length = file.metadata()?.len();
     Ok((BufWriter::new(file), length))
 }

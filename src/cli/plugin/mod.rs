@@ -202,7 +202,7 @@ const LOG: &str = "warn,plugin=debug";
 fn with_source(plugin: &str, run: impl FnOnce(&PluginSource) -> ExitCode) -> ExitCode {
     match source_of(plugin) {
         Ok(source) => {
-            log::start(LOG, false);
+            log::start(LOG.parse().expect("these are directives"));
             run(&source)
         }
         Err(message) => {

@@ -44,7 +44,7 @@ pub use headers::HeaderEdit;
 pub use health::{Health, HealthStatus, ServiceHealth};
 pub use json::json_schema;
 pub use listener::{CertificateFiles, Listener, ListenerTls};
-pub use log::{Log, LogFormat};
+pub use log::{Log, LogFormat, LogRecords, LogTarget, LogWriter};
 pub use metrics::Metrics;
 pub use otlp::{Otlp, OtlpLevel, OtlpLogs, OtlpMetrics, OtlpProtocol, OtlpTls, OtlpTraces};
 pub use plugins::Plugins;
@@ -69,7 +69,7 @@ pub struct File {
     pub server: Server,
     /// The admin listener: metrics, health, status, reload.
     pub admin: Admin,
-    /// What the process says about itself, on stderr.
+    /// What the process leaves in writing, and where.
     pub log: Log,
     /// One JSON line for each request.
     pub access_log: AccessLog,

@@ -1,16 +1,40 @@
 //! What the process and its requests leave in writing.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use http::HeaderName;
 
+pub use crate::telemetry::log::{Destination, Level};
 pub use crate::telemetry::rotating_file::Rotation;
+
+/// The writers that `[log]` and `[access_log]` are short for.
+pub const OWN_WRITERS: [&str; 2] = ["log", "access_log"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A `tracing` filter, such as `info` or `proconsul=debug,warn`.
-    pub level: String,
+    /// Of writers that say nothing else.
+    pub level: Level,
     pub format: LogFormat,
+    pub writers: BTreeMap<String, LogWriter>,
+}
+
+/// A thread that writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogWriter {
+    pub destination: Destination,
+    /// Whether requests are written here.
+    pub access: bool,
+    /// Whether what the process says of itself is.
+    pub events: bool,
+    /// Of events.
+    pub level: Option<Level>,
+    pub format: Option<LogFormat>,
+    /// Of these services only; empty: of all.
+    pub services: Vec<String>,
+    pub least_status: u16,
+    /// Records waiting to be written before further ones are dropped and counted.
+    pub queue: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,4 +69,14 @@ pub enum AccessLogTarget {
     Off,
     Stdout,
     File(PathBuf),
+}
+
+impl AccessLogTarget {
+    /// The file's path, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Off | Self::Stdout => None,
+        }
+    }
 }

@@ -45,13 +45,7 @@ pub fn access_log(
     let user_id = user_id.and_then(|schema::UserId::Header(name)| {
         header(&name, &at.key("user_id").key("header"), check)
     });
-    let rotate = rotate.map(|schema::Rotate { size, keep }| {
-        let at = at.key("rotate");
-        Rotation {
-            size_bytes: check.size(&at.key("size"), size, 1 << 10, 1 << 40),
-            keep: check.number(&at.key("keep"), keep, 1, 1000),
-        }
-    });
+    let rotate = rotate.map(|rotate| rotation(rotate, &at.key("rotate"), check));
     Some(AccessLog {
         target,
         queue_lines,
@@ -64,6 +58,15 @@ pub fn access_log(
         sample_2xx,
         user_id,
     })
+}
+
+/// When a file is begun anew.
+pub fn rotation(rotate: schema::Rotate, at: &KeyPath, check: &mut Check<'_>) -> Rotation {
+    let schema::Rotate { size, keep } = rotate;
+    Rotation {
+        size_bytes: check.size(&at.key("size"), size, 1 << 10, 1 << 40),
+        keep: check.number(&at.key("keep"), keep, 1, 1000),
+    }
 }
 
 fn headers(names: &[String], at: &KeyPath, check: &mut Check<'_>) -> Vec<HeaderName> {

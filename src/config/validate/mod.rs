@@ -17,6 +17,7 @@ mod headers;
 mod health;
 mod health_check;
 mod listener;
+mod log;
 mod matcher;
 mod metrics;
 mod network;
@@ -105,9 +106,12 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let at = KeyPath::root;
     let server = process::server(server, &at("server"), check);
     let admin = admin::admin(admin, &at("admin"), check);
-    let log = process::log(log, &at("log"), check);
+    let log = log::log(log, &at("log"), check);
     let otlp = otlp.map(|otlp| otlp::otlp(otlp, &at("otlp"), check));
     let access_log = access_log::access_log(access_log, &at("access_log"), check);
+    if let (Some(log), Some(access_log)) = (&log, &access_log) {
+        log::files_differ(log, access_log.target.file(), &at("log"), check);
+    }
     let metrics = metrics::metrics(metrics, &at("metrics"), check);
     let plugins = plugins::plugins(plugins, &at("plugins"), check);
     let admin_address = admin.as_ref().and_then(|admin| admin.address);
@@ -119,6 +123,10 @@ fn whole(file: schema::File, check: &mut Check<'_>) -> Option<Config> {
     let checks = health_check::checks(checks, &schedule, memory, &at("checks"), check);
     let alerts = alerts::alerts(alerts, memory, &at("alerts"), check);
     let services = service::services(services, &health, &checks, &at("services"), check);
+    if let Some(log) = &log {
+        let names = services.keys().map(|name| name.as_str());
+        log::services_exist(log, names, &at("log"), check);
+    }
     let strategies = strategy::used(strategies, &services, &plugins.limits, check);
     let routes = route::routes(routes, &at("routes"), check);
     Some(Config {

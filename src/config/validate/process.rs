@@ -1,4 +1,4 @@
-//! `[server]`, `[log]`: what concerns the process rather than requests.
+//! `[server]`: what concerns the process rather than requests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::check::{Check, HOUR};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{Log, LogFormat, Server};
-
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+use crate::config::types::Server;
 
 pub fn server(server: schema::Server, at: &KeyPath, check: &mut Check<'_>) -> Option<Server> {
     let schema::Server {
@@ -46,25 +44,4 @@ fn default_upgrade_socket(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf 
     let runtime = set("RUNTIME_DIRECTORY").filter(|path| !path.to_string_lossy().contains(':'));
     let directory = runtime.or_else(|| set("XDG_RUNTIME_DIR").map(|path| path.join("proconsul")));
     directory.unwrap_or_else(|| PathBuf::from("/run/proconsul")).join("upgrade.sock")
-}
-
-pub fn log(log: schema::Log, at: &KeyPath, check: &mut Check<'_>) -> Option<Log> {
-    let schema::Log { level, format } = log;
-    if !level.split(',').all(is_directive) {
-        let allowed = "error, warn, info, debug, trace, off; also `module=level`, comma-separated";
-        check.refuse(&at.key("level"), "is no log level", allowed);
-        return None;
-    }
-    let format = match format {
-        schema::LogFormat::Text => LogFormat::Text,
-        schema::LogFormat::Json => LogFormat::Json,
-    };
-    Some(Log { level, format })
-}
-
-/// `info`, or `proconsul::plugin=debug`.
-fn is_directive(text: &str) -> bool {
-    let (target, level) = text.split_once('=').unwrap_or(("any", text));
-    let in_target = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-    !target.is_empty() && target.chars().all(in_target) && LEVELS.contains(&level)
 }

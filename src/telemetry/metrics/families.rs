@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prometheus::{
-    CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, core::Collector,
+    CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, core::Collector,
 };
 
 use super::door::DoorMetrics;
@@ -53,7 +53,6 @@ pub(super) struct Families {
     pub reloads: IntCounterVec,
     pub last_reload_successful: IntGauge,
     pub last_reload_seconds: Gauge,
-    pub access_log_dropped: IntCounter,
     pub door: DoorMetrics,
     pub traffic: TrafficFamilies,
 }
@@ -269,13 +268,6 @@ impl Families {
                 Gauge::new(
                     "proconsul_config_last_reload_success_timestamp_seconds",
                     "When the configuration in effect was loaded, as a Unix time.",
-                ),
-            ),
-            access_log_dropped: add(
-                registry,
-                IntCounter::new(
-                    "proconsul_access_log_lines_dropped_total",
-                    "Access-log lines that were dropped because the writer was behind.",
                 ),
             ),
             door: DoorMetrics::new(registry, traffic.lag("proxy")),

@@ -15,6 +15,7 @@ mod health;
 mod instance;
 mod known;
 mod lag;
+mod log;
 mod plugin;
 mod registry;
 mod route;
@@ -43,6 +44,8 @@ pub use health::HealthMetrics;
 pub use instance::{InstanceMetrics, TryEnd};
 pub use known::{FamilyKind, KnownFamily, known_families};
 pub use lag::measure_lag;
+use log::LogFamilies;
+pub use log::LogMetrics;
 pub use plugin::PluginMetrics;
 pub use registry::RegistryMetrics;
 pub use route::{RouteMetrics, StatusClass};
@@ -59,6 +62,7 @@ pub struct Metrics {
     service_registry: RegistryMetrics,
     health: HealthMetrics,
     export: ExportFamilies,
+    log: LogFamilies,
     alerts: AlertMetrics,
     desk: DeskMetrics,
     store: StoreConnections,
@@ -100,6 +104,7 @@ impl Metrics {
         let service_registry = RegistryMetrics::new(&registry);
         let health = HealthMetrics::new(&registry);
         let export = ExportFamilies::new(&registry);
+        let log = LogFamilies::new(&registry);
         let alerts = AlertMetrics::new(&registry);
         let desk = DeskMetrics::new(&registry);
         let store = StoreConnections::new(&registry);
@@ -115,6 +120,7 @@ impl Metrics {
             service_registry,
             health,
             export,
+            log,
             alerts,
             desk,
             store,
@@ -260,9 +266,9 @@ impl Metrics {
         self.families.last_reload_successful.set(0);
     }
 
-    /// Counts access-log lines that were dropped because the writer was behind.
-    pub fn access_log_dropped(&self) -> prometheus::IntCounter {
-        self.families.access_log_dropped.clone()
+    /// The handles of one log writer.
+    pub fn log(&self, writer: &str) -> LogMetrics {
+        self.log.writer(writer)
     }
 
     /// The handles of what happens before there is a request.

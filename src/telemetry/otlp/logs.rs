@@ -13,9 +13,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
+use tracing::{Event, Level, Metadata};
 
 use super::attribute::{number, pair, text, text_value};
 use super::queue::Queue;
@@ -62,22 +60,17 @@ pub fn request(form: &Form, entry: &Entry<'_>) {
     }
 }
 
-/// Records what passes the log's own filter, and the collector's level.
-pub struct Events;
-
-impl<S: Subscriber> Layer<S> for Events {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let sink = SINK.load();
-        let Some(sink) = &*sink else { return };
-        if *event.metadata().level() > sink.level || DELIVERS.get() {
-            return;
-        }
-        sink.queue.put(event_record(event), 1);
+/// Records what passes the log's own filters, and the collector's level.
+pub fn event(event: &Event<'_>, metadata: &Metadata<'_>) {
+    let sink = SINK.load();
+    let Some(sink) = &*sink else { return };
+    if *metadata.level() > sink.level || DELIVERS.get() {
+        return;
     }
+    sink.queue.put(event_record(event, metadata), 1);
 }
 
-fn event_record(event: &Event<'_>) -> LogRecord {
-    let metadata = event.metadata();
+fn event_record(event: &Event<'_>, metadata: &Metadata<'_>) -> LogRecord {
     let mut facts = Facts { body: None, attributes: vec![text("target", metadata.target())] };
     event.record(&mut facts);
     let now = unix_ns();

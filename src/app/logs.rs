@@ -1,0 +1,179 @@
+//! The log writers that a configuration asks for, from one configuration to the next, and to the end.
+//!
+//! A writer that did not change goes on, with what waits in its queue.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::BuildError;
+use crate::config::{self, AccessLogTarget, Config, LogFormat, LogWriter};
+use crate::proxy::Shared;
+use crate::telemetry::Metrics;
+use crate::telemetry::access_line::{Choice, Form};
+use crate::telemetry::access_log::{AccessLog, AccessOutlet};
+use crate::telemetry::log::{Destination, EventOutlet, Format, Writer, set_outlets};
+
+/// At the end, what waits is written within this time, or is lost.
+pub(super) const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Writers by name.
+type Writers = BTreeMap<String, Arc<Writer>>;
+
+/// The writers that are in effect. A copy shares them.
+#[derive(Clone, Default)]
+pub(super) struct Logs(Arc<Mutex<Writers>>);
+
+/// What a configuration asks for. Nothing of it is told yet.
+pub(super) struct Opened {
+    writers: Writers,
+    events: Vec<EventOutlet>,
+    /// `None`: nobody wants to hear of requests.
+    access: Option<AccessLog>,
+}
+
+impl Logs {
+    /// Opens what is new; a file is appended to.
+    pub(super) fn open(&self, config: &Config, metrics: &Metrics) -> Result<Opened, BuildError> {
+        let former = self.0.lock().clone();
+        let (mut writers, mut events, mut outlets) = (Writers::new(), Vec::new(), Vec::new());
+        for (name, settings) in effective(config) {
+            let writer = match former.get(&name) {
+                Some(writer) if writer.is_like(&settings.destination, settings.queue) => {
+                    writer.clone()
+                }
+                _ => Arc::new(start(&name, &settings, metrics)?),
+            };
+            writers.insert(name, writer.clone());
+            let format = format(&settings, config.log.format);
+            if settings.events {
+                let level = settings.level.unwrap_or_else(|| config.log.level.clone());
+                events.push(EventOutlet { level, format, writer: Some(writer.clone()) });
+            }
+            if settings.access {
+                let (services, least_status) = (settings.services, settings.least_status);
+                outlets.push(AccessOutlet { writer, format, services, least_status });
+            }
+        }
+        let otlp = config.otlp.as_ref().and_then(|otlp| otlp.logs.as_ref());
+        let exported = otlp.is_some_and(|logs| logs.access);
+        let is_wanted = exported || !outlets.is_empty();
+        let access = is_wanted.then(|| AccessLog::new(form(&config.access_log), outlets, exported));
+        Ok(Opened { writers, events, access })
+    }
+
+    /// Tells events to what was opened. Former writers that are not among it write what they have, and end.
+    pub(super) fn tell_events(&self, opened: &Opened) {
+        set_outlets(opened.events.clone());
+        *self.0.lock() = opened.writers.clone();
+    }
+
+    /// Tells everything to what was opened.
+    pub(super) fn publish(&self, opened: Opened, shared: &Shared) {
+        self.tell_events(&opened);
+        shared.access_log.store(opened.access.map(Arc::new));
+    }
+
+    /// Opens files again: what was there may have been moved away. Where that fails, the former file is
+    /// written on.
+    pub(super) fn reopen(&self) -> Vec<BuildError> {
+        let writers = self.0.lock().clone();
+        let reopened = writers.into_iter().map(|(name, writer)| {
+            writer.reopen().map_err(|error| fault(&name, writer.destination(), error))
+        });
+        reopened.filter_map(Result::err).collect()
+    }
+
+    /// Waits until what was said is written, as far as time allows. The process is about to end.
+    pub(super) fn flush(&self) {
+        let deadline = Instant::now() + FLUSH_WITHIN;
+        let writers = self.0.lock().clone();
+        writers.values().for_each(|writer| writer.flush(deadline));
+    }
+}
+
+fn start(name: &str, settings: &LogWriter, metrics: &Metrics) -> Result<Writer, BuildError> {
+    let destination = settings.destination.clone();
+    let started = Writer::start(name, destination, settings.queue, metrics.log(name));
+    started.map_err(|error| fault(name, &settings.destination, error))
+}
+
+fn fault(writer: &str, destination: &Destination, error: std::io::Error) -> BuildError {
+    let place = match destination {
+        Destination::File { path, .. } => path.clone(),
+        Destination::Stdout => PathBuf::from("stdout"),
+        Destination::Stderr => PathBuf::from("stderr"),
+    };
+    BuildError::Log { writer: writer.to_owned(), place, error }
+}
+
+/// The writers of a configuration, with those that `[log]` and `[access_log]` are short for.
+fn effective(config: &Config) -> BTreeMap<String, LogWriter> {
+    let mut writers = config.log.writers.clone();
+    let [own_events, own_access] = config::OWN_WRITERS.map(str::to_owned);
+    let access_log = &config.access_log;
+    let own = |destination, events: bool, format| LogWriter {
+        destination,
+        access: !events,
+        events,
+        level: None,
+        format,
+        services: Vec::new(),
+        least_status: 0,
+        queue: access_log.queue_lines,
+    };
+    let is_heard = writers.values().any(|writer| writer.events);
+    if !is_heard {
+        writers.insert(own_events, own(Destination::Stderr, true, None));
+    }
+    let destination = match &access_log.target {
+        AccessLogTarget::Off => return writers,
+        AccessLogTarget::Stdout => Destination::Stdout,
+        AccessLogTarget::File(path) => {
+            Destination::File { path: path.clone(), rotation: access_log.rotate }
+        }
+    };
+    writers.insert(own_access, own(destination, false, Some(LogFormat::Json)));
+    writers
+}
+
+fn format(settings: &LogWriter, default: LogFormat) -> Format {
+    let is_terminal = match settings.destination {
+        Destination::Stdout => stdout().is_terminal(),
+        Destination::Stderr => stderr().is_terminal(),
+        Destination::File { .. } => false,
+    };
+    match settings.format.unwrap_or(default) {
+        LogFormat::Json => Format::Json,
+        LogFormat::Text if is_terminal => Format::Coloured,
+        LogFormat::Text => Format::Text,
+    }
+}
+
+fn form(access_log: &config::AccessLog) -> Form {
+    let config::AccessLog {
+        target: _,
+        queue_lines: _,
+        rotate: _,
+        fields,
+        request_headers,
+        response_headers,
+        mask_headers,
+        mask_query,
+        sample_2xx,
+        user_id,
+    } = access_log.clone();
+    Form::new(Choice {
+        fields,
+        request_headers,
+        response_headers,
+        mask_headers,
+        mask_query,
+        sample_2xx,
+        user_id,
+    })
+}

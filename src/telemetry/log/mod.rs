@@ -1,0 +1,19 @@
+//! What the proxy leaves in writing: records, and the writers that they go to.
+//!
+//! Two kinds of record have one form: what the process says of itself ([`subscriber`], from `tracing`), and
+//! requests ([`access_log`](super::access_log)). A [`writer`] is a thread behind a bounded queue; whoever says
+//! something never waits for a disk or a network.
+
+mod event;
+mod level;
+mod record;
+mod sink;
+mod subscriber;
+mod writer;
+
+pub(in crate::telemetry) use event::{colour_of, push_plain};
+pub use level::Level;
+pub use record::{Format, Kind, Record, Severity};
+pub use sink::Destination;
+pub use subscriber::{EventOutlet, set_outlets, start};
+pub use writer::Writer;

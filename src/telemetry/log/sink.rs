@@ -1,0 +1,106 @@
+//! Where a writer's records end up.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::record::Record;
+use crate::telemetry::rotating_file::{RotatingFile, Rotation, append};
+
+/// Where a writer writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    Stdout,
+    Stderr,
+    File { path: PathBuf, rotation: Option<Rotation> },
+}
+
+/// Takes records one after the other.
+pub(super) trait Sink: Send {
+    /// Takes a record, or keeps nothing of it.
+    fn put(&mut self, record: &Record) -> io::Result<()>;
+
+    /// Has everything that was taken written.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Whether a record that failed is worth being tried again, later.
+    fn is_patient(&self) -> bool;
+}
+
+impl Sink for BufWriter<io::Stdout> {
+    fn put(&mut self, record: &Record) -> io::Result<()> {
+        self.write_all(&record.line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Write::flush(self)
+    }
+
+    fn is_patient(&self) -> bool {
+        false
+    }
+}
+
+impl Sink for BufWriter<io::Stderr> {
+    fn put(&mut self, record: &Record) -> io::Result<()> {
+        self.write_all(&record.line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Write::flush(self)
+    }
+
+    fn is_patient(&self) -> bool {
+        false
+    }
+}
+
+/// A file that takes the place of the one that is written to.
+pub(super) type Fresh = Arc<Mutex<Option<File>>>;
+
+/// A file, which may be exchanged for another.
+struct Exchangeable {
+    file: RotatingFile,
+    fresh: Fresh,
+}
+
+impl Sink for Exchangeable {
+    fn put(&mut self, record: &Record) -> io::Result<()> {
+        if let Some(fresh) = self.fresh.lock().take() {
+            self.file.exchange(fresh)?;
+        }
+        self.file.write_all(&record.line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
+    fn is_patient(&self) -> bool {
+        false
+    }
+}
+
+impl Destination {
+    /// Opens it. `fresh` is where another file is put for it.
+    pub(super) fn open(&self, fresh: Fresh) -> io::Result<Box<dyn Sink>> {
+        Ok(match self {
+            Self::Stdout => Box::new(BufWriter::new(io::stdout())),
+            Self::Stderr => Box::new(BufWriter::new(io::stderr())),
+            Self::File { path, rotation } => {
+                Box::new(Exchangeable { file: RotatingFile::open(path, *rotation)?, fresh })
+            }
+        })
+    }
+
+    /// Opens the file at its path again: what was there may have been moved away.
+    pub(super) fn open_again(&self) -> io::Result<Option<File>> {
+        match self {
+            Self::File { path, .. } => append(path).map(Some),
+            Self::Stdout | Self::Stderr => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Several writers at once, each with what it takes; and what happens when one cannot write.
+
+use rustix::process::Signal;
+
+use crate::mesh::wait::eventually;
+use crate::mesh::{Mesh, Upstream};
+
+/// A mesh over one upstream, with these writers.
+async fn mesh(writers: &str) -> Mesh {
+    let config = format!(
+        "[services.web]\nendpoints = [{{ address = \"@up\" }}]\n[[routes]]\nservice = \"web\"\npath_prefix = \"/w\"\n{writers}"
+    );
+    let up = Upstream::echo("up").await;
+    Mesh::with(&config).bare_log().at("up", up).start().await
+}
+
+fn text(mesh: &Mesh, file: &str) -> String {
+    std::fs::read_to_string(mesh.path(file)).unwrap_or_default()
+}
+
+/// Waits until a file has a line with these words.
+async fn has(mesh: &Mesh, file: &str, words: &[&str]) -> String {
+    eventually(&format!("{words:?} in {file}"), || async {
+        let text = text(mesh, file);
+        let found = text.lines().find(|line| words.iter().all(|word| line.contains(word)));
+        found.map(str::to_owned)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_writer_takes_its_level_its_kind_and_its_form() {
+    let mesh = mesh(
+        r#"
+        [log]
+        level = "warn"
+        [log.writers.all]
+        to = "file"
+        path = "all.log"
+        format = "json"
+        level = "warn,proconsul::app=info"
+        records = ["access", "events"]
+        [log.writers.faults]
+        to = "file"
+        path = "faults.log"
+        records = ["access"]
+        least_status = 400
+        [log.writers.other]
+        to = "file"
+        path = "other.log"
+        format = "json"
+        records = ["access"]
+        services = ["web"]
+        [log.writers.quiet]
+        to = "stderr"
+        "#,
+    )
+    .await;
+    mesh.get("/w/good").await;
+    mesh.get("/none\x1b").await;
+    mesh.get("/none").await;
+    has(&mesh, "all.log", &["\"path\":\"/none\""]).await;
+    has(&mesh, "faults.log", &["WARN request service=\"\"", "path=\"/none\" ", "status=404"]).await;
+    mesh.signal(Signal::TERM);
+    let mut mesh = mesh;
+    assert!(mesh.ended().await.success());
+
+    let all = text(&mesh, "all.log");
+    let parsed: Vec<serde_json::Value> =
+        all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let keys = ["timestamp", "level", "message", "service", "request_id", "trace_id", "user_id"];
+    for line in &parsed {
+        assert!(keys.iter().all(|key| line[key].is_string()), "{line}");
+        assert!(line["fields"].is_object(), "{line}");
+    }
+    let messages: Vec<&str> = parsed.iter().filter_map(|line| line["message"].as_str()).collect();
+    assert!(messages.contains(&"listening"), "{messages:?}");
+    assert_eq!(messages.iter().filter(|message| **message == "request").count(), 3);
+    assert_eq!(messages.last(), Some(&"stopped"), "the last line is written, too");
+    assert!(!text(&mesh, "faults.log").contains("/w/good"));
+    assert!(!text(&mesh, "faults.log").contains('\x1b'));
+    let other = text(&mesh, "other.log");
+    assert!(other.contains("/w/good") && other.lines().count() == 1, "{other}");
+    assert!(!mesh.log().contains("listening"), "only warnings are on stderr: {}", mesh.log());
+}
+
+#[tokio::test]
+async fn writers_come_and_go_with_the_configuration_and_those_that_stay_lose_nothing() {
+    let mesh =
+        mesh("[log.writers.one]\nto = \"file\"\npath = \"one.log\"\nrecords = [\"access\"]\n")
+            .await;
+    mesh.logged(&["listening"]).await; // no writer takes events: they are on stderr
+    mesh.get("/w/1").await;
+    has(&mesh, "one.log", &["/w/1"]).await;
+    let two = "records = [\"access\"]\n[log.writers.two]\nto = \"file\"\npath = \"two.log\"\n";
+    mesh.edit_and_wait("records = [\"access\"]\n", two).await;
+    mesh.get("/w/2").await;
+    has(&mesh, "one.log", &["/w/2"]).await;
+    has(&mesh, "two.log", &["configuration reloaded"]).await;
+    assert!(!mesh.log().contains("configuration reloaded"), "{}", mesh.log());
+
+    std::fs::rename(mesh.path("two.log"), mesh.path("moved")).unwrap();
+    mesh.reloaded_by(|| mesh.signal(Signal::HUP)).await;
+    mesh.edit_and_wait("two.log\"\n", "two.log\"\nformat = \"json\"\n").await;
+    has(&mesh, "two.log", &["\"message\":\"configuration reloaded\""]).await;
+
+    let report = mesh.reloaded_by(|| mesh.edit("two.log", "no-such-place/two.log")).await;
+    assert_eq!(report["result"], "refused", "{report:#}");
+    let reason = &report["reasons"][0];
+    assert!(reason.as_str().unwrap().contains("log.writers.two"), "{report:#}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_once_and_costs_no_request() {
+    let mesh = mesh(
+        "[log.writers.full]\nto = \"file\"\npath = \"/dev/full\"\nrecords = [\"access\"]\n\
+         [log.writers.events]\nto = \"file\"\npath = \"events.log\"\n",
+    )
+    .await;
+    for number in 0..100 {
+        assert_eq!(mesh.get(&format!("/w/{number}/{}", "x".repeat(1000))).await.status, 200);
+    }
+    let lost = "proconsul_log_records_dropped_total{writer=\"full\",reason=\"not_written\"}";
+    mesh.metric_reaches(lost, 80.0).await;
+    has(&mesh, "events.log", &["log cannot be written", "full"]).await;
+    let said = text(&mesh, "events.log").matches("cannot be written").count();
+    assert_eq!(said, 1, "{}", text(&mesh, "events.log"));
+}
+
+#[tokio::test]
+async fn what_a_reader_leaves_lying_is_dropped_and_counted() {
+    let config = "[services.web]\nendpoints = [{ address = \"@up\" }]\n[[routes]]\nservice = \"web\"\n\
+                  [log.writers.pipe]\nto = \"file\"\npath = \"pipe\"\nrecords = [\"access\"]\nqueue = 4\n";
+    let builder = Mesh::with(config).bare_log().at("up", Upstream::echo("up").await);
+    let pipe = builder.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // It is there, and never reads: the pipe fills, and then the queue.
+    let reader = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    let mut mesh = builder.start().await;
+    let path = format!("/{}", "x".repeat(4000));
+    for _ in 0..60 {
+        assert_eq!(mesh.get(&path).await.status, 200);
+    }
+    let lost = "proconsul_log_records_dropped_total{writer=\"pipe\",reason=\"queue_full\"}";
+    mesh.metric_reaches(lost, 1.0).await;
+    mesh.signal(Signal::TERM); // it ends all the same
+    assert!(mesh.ended().await.success());
+    drop(reader);
+}
