@@ -14,17 +14,29 @@ thread_local! {
     static LAST: Cell<(u64, Second)> = const { Cell::new((u64::MAX, [0; SECOND_BYTES])) };
 }
 
-/// Appends a moment, given as a Unix time in milliseconds.
-pub fn push_moment(buffer: &mut Vec<u8>, unix_ms: u64) {
-    let (second, millis) = (unix_ms / 1000, unix_ms % 1000);
-    let (last, mut text) = LAST.get();
-    if last != second {
-        text = written(second);
-        LAST.set((second, text));
+/// A moment as text.
+pub struct Moment([u8; SECOND_BYTES + 5]);
+
+impl Moment {
+    /// Of a Unix time in milliseconds.
+    pub fn of(unix_ms: u64) -> Self {
+        let (second, millis) = (unix_ms / 1000, unix_ms % 1000);
+        let (last, mut text) = LAST.get();
+        if last != second {
+            text = written(second);
+            LAST.set((second, text));
+        }
+        let digit = |part: u64| b'0' + (part % 10) as u8;
+        let mut bytes = [b'Z'; SECOND_BYTES + 5];
+        bytes[..SECOND_BYTES].copy_from_slice(&text);
+        let millis = [b'.', digit(millis / 100), digit(millis / 10), digit(millis)];
+        bytes[SECOND_BYTES..SECOND_BYTES + 4].copy_from_slice(&millis);
+        Self(bytes)
     }
-    let digit = |part: u64| b'0' + (part % 10) as u8;
-    buffer.extend_from_slice(&text);
-    buffer.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).expect("digits and their separators are ASCII")
+    }
 }
 
 /// What no calendar has is written as the beginning of time.
@@ -50,9 +62,7 @@ mod tests {
             (253_402_207_199_999, "9999-12-30T21:59:59.999Z"),
             (u64::MAX, "1970-01-01T00:00:00.615Z"),
         ] {
-            let mut buffer = Vec::new();
-            push_moment(&mut buffer, unix_ms);
-            assert_eq!(String::from_utf8(buffer).unwrap(), expected, "{unix_ms}");
+            assert_eq!(Moment::of(unix_ms).as_str(), expected, "{unix_ms}");
         }
     }
 }

@@ -10,6 +10,9 @@ use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// Lines of a busy moment go to the disk in one call.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// When a file is begun anew, and how many former ones stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
@@ -35,7 +38,7 @@ impl RotatingFile {
     /// Goes on in another file, which is at the same path.
     pub fn exchange(&mut self, file: File) -> io::Result<()> {
         let written_bytes = file.metadata()?.len();
-        let mut former = mem::replace(&mut self.file, BufWriter::new(file));
+        let mut former = mem::replace(&mut self.file, BufWriter::with_capacity(BUFFER_BYTES, file));
         self.written_bytes = written_bytes;
         former.flush()
     }
@@ -80,7 +83,7 @@ pub fn append(path: &Path) -> io::Result<File> {
 fn begin(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
     let file = append(path)?;
     let length = file.metadata()?.len();
-    Ok((BufWriter::new(file), length))
+    Ok((BufWriter::with_capacity(BUFFER_BYTES, file), length))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
