@@ -36,6 +36,7 @@ mod hostile_files;
 mod hostile_plugins;
 #[path = "system/lifecycle.rs"]
 mod lifecycle;
+#[path = "system/log_writers.rs"]
 mod log_writers;
 #[path = "system/metrics.rs"]
 mod metrics;
@@ -53,5 +54,7 @@ mod routing;
 mod seeing;
 #[path = "system/streaming.rs"]
 mod streaming;
+#[path = "system/syslog.rs"]
+mod syslog;
 #[path = "system/tracing.rs"]
 mod tracing;

@@ -21,6 +21,7 @@ use crate::config::AdminLimits;
 use crate::model::Phase;
 use crate::registry::Registry;
 use crate::telemetry::Metrics;
+use crate::telemetry::log::Levels;
 use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 
@@ -30,6 +31,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// What the metrics were.
     pub ring: Arc<Ring>,
+    /// What the log is told.
+    pub levels: Levels,
     /// Whom to ask how things stand.
     pub inquiry: Inquiry,
     /// Whom to ask about alerts.
@@ -55,6 +58,7 @@ impl Admin {
         let Self {
             metrics: _,
             ring,
+            levels,
             inquiry,
             desk,
             reload: _,
@@ -72,6 +76,7 @@ impl Admin {
         Api::new(Handles {
             registry,
             ring,
+            levels,
             auth,
             limits,
             picker,

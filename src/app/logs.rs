@@ -16,7 +16,7 @@ use crate::proxy::Shared;
 use crate::telemetry::Metrics;
 use crate::telemetry::access_line::{Choice, Form};
 use crate::telemetry::access_log::{AccessLog, AccessOutlet};
-use crate::telemetry::log::{Destination, EventOutlet, Format, Writer, set_outlets};
+use crate::telemetry::log::{ConfiguredLevel, Destination, EventOutlet, Format, Levels, Writer};
 
 /// At the end, what waits is written within this time, or is lost.
 pub(super) const FLUSH_WITHIN: Duration = Duration::from_secs(2);
@@ -26,12 +26,16 @@ type Writers = BTreeMap<String, Arc<Writer>>;
 
 /// The writers that are in effect. A copy shares them.
 #[derive(Clone, Default)]
-pub(super) struct Logs(Arc<Mutex<Writers>>);
+pub(super) struct Logs {
+    writers: Arc<Mutex<Writers>>,
+    /// What writers of events are told.
+    pub levels: Levels,
+}
 
 /// What a configuration asks for. Nothing of it is told yet.
 pub(super) struct Opened {
     writers: Writers,
-    events: Vec<EventOutlet>,
+    events: BTreeMap<String, ConfiguredLevel>,
     /// `None`: nobody wants to hear of requests.
     access: Option<AccessLog>,
 }
@@ -39,8 +43,8 @@ pub(super) struct Opened {
 impl Logs {
     /// Opens what is new; a file is appended to.
     pub(super) fn open(&self, config: &Config, metrics: &Metrics) -> Result<Opened, BuildError> {
-        let former = self.0.lock().clone();
-        let (mut writers, mut events, mut outlets) = (Writers::new(), Vec::new(), Vec::new());
+        let former = self.writers.lock().clone();
+        let (mut writers, mut events, mut outlets) = (Writers::new(), BTreeMap::new(), Vec::new());
         for (name, settings) in effective(config) {
             let writer = match former.get(&name) {
                 Some(writer) if writer.is_like(&settings.destination, settings.queue) => {
@@ -48,16 +52,19 @@ impl Logs {
                 }
                 _ => Arc::new(start(&name, &settings, metrics)?),
             };
-            writers.insert(name, writer.clone());
             let format = format(&settings, config.log.format);
             if settings.events {
+                let is_inherited = settings.level.is_none();
                 let level = settings.level.unwrap_or_else(|| config.log.level.clone());
-                events.push(EventOutlet { level, format, writer: Some(writer.clone()) });
+                let outlet = EventOutlet { level, format, writer: Some(writer.clone()) };
+                events.insert(name.clone(), ConfiguredLevel { outlet, is_inherited });
             }
             if settings.access {
                 let (services, least_status) = (settings.services, settings.least_status);
+                let writer = writer.clone();
                 outlets.push(AccessOutlet { writer, format, services, least_status });
             }
+            writers.insert(name, writer);
         }
         let otlp = config.otlp.as_ref().and_then(|otlp| otlp.logs.as_ref());
         let exported = otlp.is_some_and(|logs| logs.access);
@@ -66,22 +73,25 @@ impl Logs {
         Ok(Opened { writers, events, access })
     }
 
-    /// Tells events to what was opened. Former writers that are not among it write what they have, and end.
-    pub(super) fn tell_events(&self, opened: &Opened) {
-        set_outlets(opened.events.clone());
-        *self.0.lock() = opened.writers.clone();
+    /// Tells events to what was opened, as there are no requests yet.
+    pub(super) fn begin(&self, opened: Opened) {
+        let Opened { writers, events, access: _ } = opened;
+        self.levels.configure(events);
+        *self.writers.lock() = writers;
     }
 
-    /// Tells everything to what was opened.
+    /// Tells everything to what was opened. Former writers that are not among it write what they have, and end.
     pub(super) fn publish(&self, opened: Opened, shared: &Shared) {
-        self.tell_events(&opened);
-        shared.access_log.store(opened.access.map(Arc::new));
+        let Opened { writers, events, access } = opened;
+        self.levels.configure(events);
+        shared.access_log.store(access.map(Arc::new));
+        *self.writers.lock() = writers;
     }
 
     /// Opens files again: what was there may have been moved away. Where that fails, the former file is
     /// written on.
     pub(super) fn reopen(&self) -> Vec<BuildError> {
-        let writers = self.0.lock().clone();
+        let writers = self.writers.lock().clone();
         let reopened = writers.into_iter().map(|(name, writer)| {
             writer.reopen().map_err(|error| fault(&name, writer.destination(), error))
         });
@@ -91,7 +101,7 @@ impl Logs {
     /// Waits until what was said is written, as far as time allows. The process is about to end.
     pub(super) fn flush(&self) {
         let deadline = Instant::now() + FLUSH_WITHIN;
-        let writers = self.0.lock().clone();
+        let writers = self.writers.lock().clone();
         writers.values().for_each(|writer| writer.flush(deadline));
     }
 }
@@ -107,6 +117,7 @@ fn fault(writer: &str, destination: &Destination, error: std::io::Error) -> Buil
         Destination::File { path, .. } => path.clone(),
         Destination::Stdout => PathBuf::from("stdout"),
         Destination::Stderr => PathBuf::from("stderr"),
+        Destination::Syslog { .. } => PathBuf::from("syslog"),
     };
     BuildError::Log { writer: writer.to_owned(), place, error }
 }
@@ -145,7 +156,7 @@ fn format(settings: &LogWriter, default: LogFormat) -> Format {
     let is_terminal = match settings.destination {
         Destination::Stdout => stdout().is_terminal(),
         Destination::Stderr => stderr().is_terminal(),
-        Destination::File { .. } => false,
+        Destination::File { .. } | Destination::Syslog { .. } => false,
     };
     match settings.format.unwrap_or(default) {
         LogFormat::Json => Format::Json,

@@ -104,7 +104,7 @@ fn serve(options: &RunOptions, logs: &Logs) -> Result<(), RunError> {
     let opened = logs
         .open(&config, &metrics)
         .map_err(|error| RunError::Build(vec![error.locate(&loaded.places)]))?;
-    logs.tell_events(&opened);
+    logs.begin(opened);
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
@@ -171,6 +171,7 @@ fn serve(options: &RunOptions, logs: &Logs) -> Result<(), RunError> {
         let admin = Admin {
             metrics: metrics.clone(),
             ring,
+            levels: logs.levels.clone(),
             inquiry,
             desk,
             reload,

@@ -93,6 +93,11 @@ enum Command {
         #[command(subcommand)]
         command: remote::Alert,
     },
+    /// See how much the log is told, or set it
+    Log {
+        #[command(subcommand)]
+        command: remote::Log,
+    },
     /// Operate on groups of services
     Group {
         #[command(subcommand)]
@@ -135,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Events(arguments) => remote::events(arguments),
         Command::Audit(arguments) => remote::audit(arguments),
         Command::Alert { command } => remote::alert(command),
+        Command::Log { command } => remote::log(command),
         Command::Group { command } => remote::group(command),
         Command::Registry { command } => remote::store(command),
         Command::Token { command } => remote::token(command),

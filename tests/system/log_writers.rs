@@ -110,6 +110,65 @@ async fn writers_come_and_go_with_the_configuration_and_those_that_stay_lose_not
     assert!(reason.as_str().unwrap().contains("log.writers.two"), "{report:#}");
 }
 
+/// What each writer is told, by the API.
+async fn levels(mesh: &Mesh) -> serde_json::Value {
+    let list = mesh.admin("GET", "/v1/log/level").await.json();
+    let each = list["items"].as_array().unwrap().iter();
+    each.map(|item| (item["writer"].as_str().unwrap().to_owned(), item["level"].clone())).collect()
+}
+
+#[tokio::test]
+async fn the_level_is_changed_while_it_runs_and_goes_back_by_itself() {
+    let mesh = mesh(
+        "[admin.auth]\nanonymous = \"admin\"\n[log]\nlevel = \"warn\"\n[log.writers.main]\nto = \"file\"\npath = \"main.log\"\n\
+         [log.writers.other]\nto = \"file\"\npath = \"other.log\"\nlevel = \"error\"\n",
+    )
+    .await;
+    let put = async |body: &str| {
+        let mut connection = crate::mesh::Connection::open(mesh.admin).await;
+        let length = body.len();
+        connection
+            .send(format!(
+                "PUT /v1/log/level HTTP/1.1\r\nHost: admin\r\nContent-Type: application/json\r\n\
+                 Content-Length: {length}\r\n\r\n{body}"
+            ))
+            .await;
+        connection.answer().await
+    };
+    assert_eq!(levels(&mesh).await, serde_json::json!({"main": "warn", "other": "error"}));
+    mesh.edit_and_wait("[[routes]]", "# one\n[[routes]]").await;
+    assert_eq!(text(&mesh, "main.log"), "", "nothing to warn of");
+
+    assert_eq!(put(r#"{"level": "warn,proconsul::app=info"}"#).await.status, 200);
+    let expected = serde_json::json!({"main": "warn,proconsul::app=info", "other": "error"});
+    assert_eq!(levels(&mesh).await, expected);
+    mesh.edit_and_wait("# one", "# two").await;
+    has(&mesh, "main.log", &["configuration reloaded"]).await;
+    assert_eq!(levels(&mesh).await, expected, "a reload that names no other level lets it be");
+
+    let answer = put(r#"{"level": "debug", "seconds": 2, "writer": "other"}"#).await;
+    assert!(answer.json()["items"][1]["until"].is_string(), "{}", answer.text());
+    eventually("the level to go back", || async {
+        (levels(&mesh).await["other"] == "error").then_some(())
+    })
+    .await;
+    mesh.edit_and_wait("\"warn\"", "\"info\"").await;
+    assert_eq!(levels(&mesh).await, serde_json::json!({"main": "info", "other": "error"}));
+
+    for (bad, status) in [
+        (r#"{"level": "verbose"}"#, 422),
+        (r#"{"level": "info", "seconds": 0}"#, 422),
+        (r#"{"seconds": 5}"#, 422),
+        (r#"{"level": "info", "writer": "nobody"}"#, 404),
+        (r#"{"level": ["info"]}"#, 422),
+    ] {
+        let answer = put(bad).await;
+        assert_eq!(answer.status, status, "{bad}: {}", answer.text());
+    }
+    let audit = mesh.admin("GET", "/v1/audit").await.json();
+    assert!(audit.to_string().contains("log.level"), "{audit:#}");
+}
+
 #[tokio::test]
 async fn a_full_disk_is_said_once_and_costs_no_request() {
     let mesh = mesh(

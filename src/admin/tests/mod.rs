@@ -36,6 +36,7 @@ use crate::model::Phase;
 use crate::registry::{Registry, open};
 use crate::store::{AlertGround, Memory};
 use crate::telemetry::Metrics;
+use crate::telemetry::log::Levels;
 use crate::telemetry::ring::Ring;
 use crate::webhook::{Board, Reach};
 
@@ -152,6 +153,7 @@ impl Api {
         let router = router(Admin {
             metrics: metrics.clone(),
             ring: ring.clone(),
+            levels: Levels::default(),
             inquiry,
             desk,
             reload,

@@ -22,6 +22,7 @@ mod heartbeats;
 mod instance_body;
 mod instance_view;
 mod instances;
+mod log_level;
 mod metrics;
 mod metrics_view;
 mod openapi;
@@ -63,6 +64,7 @@ use crate::alert::desk::Desk;
 use crate::config::AdminLimits;
 use crate::model::{Check, CheckName, UnixMillis};
 use crate::registry::{Note, Registry};
+use crate::telemetry::log::Levels;
 use crate::telemetry::ring::Ring;
 use crate::webhook::Board;
 pub(super) use state::States;
@@ -81,6 +83,7 @@ pub(super) struct Api(Arc<Handles>);
 pub(super) struct Handles {
     pub registry: Registry,
     pub ring: Arc<Ring>,
+    pub levels: Levels,
     pub auth: Arc<ArcSwap<AuthState>>,
     pub limits: Arc<ArcSwap<AdminLimits>>,
     pub picker: Arc<dyn Picker>,
@@ -168,6 +171,7 @@ pub(super) fn router(api: Api) -> Router {
         .routes(routes!(metrics::of_service))
         .routes(routes!(metrics::samples))
         .routes(routes!(prometheus::targets))
+        .routes(routes!(log_level::get, log_level::set))
         .routes(routes!(backup::backup));
     let (router, document) = documented.split_for_parts();
     let guarded = router

@@ -268,7 +268,7 @@ async fn dead_letters(remote: &Remote) -> anyhow::Result<()> {
 }
 
 /// `90s`, `30m`, `2h`, `1d` in seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no time: write it like 30m, 2h or 1d");
     let unit = text.char_indices().next_back().ok_or_else(wrong)?;
     let factor = match unit.1 {

@@ -35,12 +35,17 @@ pub enum LogFormat {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogWriter {
-    /// `stdout`, `stderr` or `file`.
+    /// `stdout`, `stderr`, `file` or `syslog`.
     pub to: LogTarget,
     /// Of the file, which is appended to; relative to the configuration file's directory. Only with `to = "file"`.
     pub path: Option<String>,
     /// Begins the file anew when it grows too large. Default: never, as logrotate wants it.
     pub rotate: Option<Rotate>,
+    /// Of the server: `unix:/dev/log`, `udp://host:514` or `tcp://host:601`. Only with `to = "syslog"`. Default:
+    /// `unix:/dev/log`.
+    pub address: Option<String>,
+    /// What syslog files it under: `daemon`, `local0` to `local7`, and so on. Likewise. Default: `daemon`.
+    pub facility: Option<String>,
     /// `events`: what the process says of itself. `access`: a line for each request, as `[access_log]` has it.
     #[serde(default = "records")]
     pub records: Vec<LogRecords>,
@@ -62,7 +67,7 @@ pub struct LogWriter {
 }
 
 /// Where a writer writes.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogTarget {
     /// Standard output.
@@ -71,6 +76,8 @@ pub enum LogTarget {
     Stderr,
     /// The file at `path`.
     File,
+    /// A syslog server at `address`, as RFC 5424 has it.
+    Syslog,
 }
 
 /// What is written.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use http::HeaderName;
 
-pub use crate::telemetry::log::{Destination, Level};
+pub use crate::telemetry::log::{Destination, Level, SyslogAddress};
 pub use crate::telemetry::rotating_file::Rotation;
 
 /// The writers that `[log]` and `[access_log]` are short for.

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use super::check::Check;
 use crate::config::path::KeyPath;
-use crate::config::schema::{self, LogRecords};
-use crate::config::types::{Level, Log, LogFormat, LogWriter, OWN_WRITERS};
-use crate::telemetry::log::Destination;
+use crate::config::schema::{self, LogRecords, LogTarget};
+use crate::config::types::{
+    Destination, Level, Log, LogFormat, LogWriter, OWN_WRITERS, SyslogAddress,
+};
+use crate::telemetry::log::FACILITIES;
 
 pub fn log(log: schema::Log, at: &KeyPath, check: &mut Check<'_>) -> Option<Log> {
     let schema::Log { level, format, writers } = log;
@@ -83,6 +85,8 @@ fn writer(writer: schema::LogWriter, at: &KeyPath, check: &mut Check<'_>) -> Opt
         to,
         path,
         rotate,
+        address,
+        facility,
         records,
         level,
         format,
@@ -113,7 +117,8 @@ fn writer(writer: schema::LogWriter, at: &KeyPath, check: &mut Check<'_>) -> Opt
             check.wrong(&at.key(key), &format!("has no effect: {why}"));
         }
     }
-    let destination = destination(to, path, rotate, at, check);
+    let place = Place { path, rotate, address, facility };
+    let destination = place.destination(to, at, check);
     Some(LogWriter {
         level: level.and_then(|level| self::level(&level, &at.key("level"), check)),
         format: format.map(self::format),
@@ -126,28 +131,78 @@ fn writer(writer: schema::LogWriter, at: &KeyPath, check: &mut Check<'_>) -> Opt
     })
 }
 
-fn destination(
-    to: schema::LogTarget,
+/// What of a table says where to write.
+struct Place {
     path: Option<String>,
     rotate: Option<schema::Rotate>,
-    at: &KeyPath,
-    check: &mut Check<'_>,
-) -> Option<Destination> {
-    if let schema::LogTarget::File = to {
-        let rotation = rotate.map(|r| super::access_log::rotation(r, &at.key("rotate"), check));
-        let Some(path) = path else {
-            check.lacks(at, "`path` is missing: where is the file?");
-            return None;
-        };
-        return Some(Destination::File { path: check.path(&at.key("path"), &path), rotation });
-    }
-    for (key, is_there) in [("path", path.is_some()), ("rotate", rotate.is_some())] {
-        if is_there {
-            check.wrong(&at.key(key), "has no effect: only a file has it (`to = \"file\"`)");
+    address: Option<String>,
+    facility: Option<String>,
+}
+
+impl Place {
+    fn destination(
+        self,
+        to: LogTarget,
+        at: &KeyPath,
+        check: &mut Check<'_>,
+    ) -> Option<Destination> {
+        let Self { path, rotate, address, facility } = self;
+        let (is_file, is_syslog) = (to == LogTarget::File, to == LogTarget::Syslog);
+        let idle = [
+            ("path", path.is_some() && !is_file, "file"),
+            ("rotate", rotate.is_some() && !is_file, "file"),
+            ("address", address.is_some() && !is_syslog, "syslog"),
+            ("facility", facility.is_some() && !is_syslog, "syslog"),
+        ];
+        for (key, _, of) in idle.iter().filter(|(_, is_idle, _)| *is_idle) {
+            check.lacks(&at.key(key), &format!("has no effect: it is for `to = \"{of}\"`"));
+        }
+        match to {
+            LogTarget::Stdout => Some(Destination::Stdout),
+            LogTarget::Stderr => Some(Destination::Stderr),
+            LogTarget::Syslog => Some(Destination::Syslog {
+                address: self::address(address.as_deref(), &at.key("address"), check)?,
+                facility: self::facility(facility.as_deref(), &at.key("facility"), check)?,
+            }),
+            LogTarget::File => {
+                let rotation =
+                    rotate.map(|r| super::access_log::rotation(r, &at.key("rotate"), check));
+                let Some(path) = path else {
+                    check.lacks(at, "needs a `path`: where is the file?");
+                    return None;
+                };
+                Some(Destination::File { path: check.path(&at.key("path"), &path), rotation })
+            }
         }
     }
-    Some(match to {
-        schema::LogTarget::Stderr => Destination::Stderr,
-        _ => Destination::Stdout,
-    })
+}
+
+fn address(text: Option<&str>, at: &KeyPath, check: &mut Check<'_>) -> Option<SyslogAddress> {
+    let text = text.unwrap_or("unix:/dev/log");
+    let is_server = |to: &str| {
+        to.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        })
+    };
+    if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+        return Some(SyslogAddress::Unix(check.path(at, path)));
+    }
+    if let Some(to) = text.strip_prefix("udp://").filter(|to| is_server(to)) {
+        return Some(SyslogAddress::Udp(to.to_owned()));
+    }
+    if let Some(to) = text.strip_prefix("tcp://").filter(|to| is_server(to)) {
+        return Some(SyslogAddress::Tcp(to.to_owned()));
+    }
+    let allowed = "`unix:/dev/log`, `udp://host:514`, `tcp://host:601`";
+    check.refuse(at, "is no syslog server", allowed);
+    None
+}
+
+fn facility(name: Option<&str>, at: &KeyPath, check: &mut Check<'_>) -> Option<u8> {
+    let name = name.unwrap_or("daemon");
+    let found = FACILITIES.iter().position(|known| *known == name);
+    if found.is_none() {
+        check.unknown(at, "is no facility", name, FACILITIES.to_vec());
+    }
+    u8::try_from(found?).ok()
 }

@@ -6,14 +6,18 @@
 
 mod event;
 mod level;
+mod levels;
 mod record;
 mod sink;
 mod subscriber;
+mod syslog;
 mod writer;
 
 pub(in crate::telemetry) use event::{colour_of, push_plain};
 pub use level::Level;
+pub use levels::{ConfiguredLevel, Levels, NoSuchWriter, SetLevel, WriterLevel};
 pub use record::{Format, Kind, Record, Severity};
 pub use sink::Destination;
 pub use subscriber::{EventOutlet, set_outlets, start};
+pub use syslog::{FACILITIES, SyslogAddress};
 pub use writer::Writer;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::record::Record;
+use super::syslog::{Syslog, SyslogAddress};
 use crate::telemetry::rotating_file::{RotatingFile, Rotation, append};
 
 /// Where a writer writes.
@@ -15,7 +16,15 @@ use crate::telemetry::rotating_file::{RotatingFile, Rotation, append};
 pub enum Destination {
     Stdout,
     Stderr,
-    File { path: PathBuf, rotation: Option<Rotation> },
+    File {
+        path: PathBuf,
+        rotation: Option<Rotation>,
+    },
+    /// The facility is a number of [`FACILITIES`](super::FACILITIES).
+    Syslog {
+        address: SyslogAddress,
+        facility: u8,
+    },
 }
 
 /// Takes records one after the other.
@@ -90,6 +99,7 @@ impl Destination {
         Ok(match self {
             Self::Stdout => Box::new(BufWriter::new(io::stdout())),
             Self::Stderr => Box::new(BufWriter::new(io::stderr())),
+            Self::Syslog { address, facility } => Box::new(Syslog::new(address.clone(), *facility)),
             Self::File { path, rotation } => {
                 Box::new(Exchangeable { file: RotatingFile::open(path, *rotation)?, fresh })
             }
@@ -100,7 +110,7 @@ impl Destination {
     pub(super) fn open_again(&self) -> io::Result<Option<File>> {
         match self {
             Self::File { path, .. } => append(path).map(Some),
-            Self::Stdout | Self::Stderr => Ok(None),
+            Self::Stdout | Self::Stderr | Self::Syslog { .. } => Ok(None),
         }
     }
 }

@@ -1,0 +1,158 @@
+//! Records as syslog messages, taken by a receiver that reads them as RFC 5424 has it.
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
+
+use crate::mesh::proxy::Builder;
+use crate::mesh::wait::bounded;
+use crate::mesh::{Mesh, Upstream, eventually, free_address};
+
+/// A message, taken apart.
+struct Message {
+    facility: u32,
+    severity: u32,
+    process: String,
+    kind: String,
+    said: serde_json::Value,
+}
+
+fn read(message: &[u8]) -> Message {
+    let text = std::str::from_utf8(message).unwrap();
+    let parts: Vec<&str> = text.splitn(8, ' ').collect();
+    let [start, moment, host, name, process, kind, facts, said] = parts[..] else {
+        panic!("{text:?} has parts missing")
+    };
+    let priority = start.strip_prefix('<').and_then(|rest| rest.strip_suffix(">1")).unwrap();
+    let priority: u32 = priority.parse().unwrap();
+    assert!(priority < 192, "{text}");
+    let moment: jiff::Timestamp = moment.parse().unwrap();
+    let age = jiff::Timestamp::now().duration_since(moment);
+    assert!(age.as_secs().abs() < 600, "{text}");
+    assert!(!host.is_empty() && host.is_ascii(), "{text}");
+    assert_eq!((name, facts), ("proconsul", "-"), "{text}");
+    Message {
+        facility: priority / 8,
+        severity: priority % 8,
+        process: process.to_owned(),
+        kind: kind.to_owned(),
+        said: serde_json::from_str(said).unwrap(),
+    }
+}
+
+async fn builder(address: &str) -> Builder {
+    let config = "[services.web]\nendpoints = [{ address = \"@up\" }]\n\
+                  [[routes]]\nservice = \"web\"\npath_prefix = \"/w\"\n\
+                  [log.writers.site]\nto = \"syslog\"\naddress = \"@site\"\nfacility = \"local3\"\n\
+                  format = \"json\"\nrecords = [\"access\", \"events\"]\n\
+                  [log.writers.file]\nto = \"file\"\npath = \"events.log\"\n";
+    let up = Upstream::echo("up").await;
+    Mesh::with(config).bare_log().at("up", up).at("site", address)
+}
+
+/// Checks messages, from the first on, until there are these: an event, and a request with status 404.
+fn is_done(mesh_pid: u32, message: &Message, seen: &mut (bool, bool)) -> bool {
+    assert_eq!(message.facility, 19);
+    assert_eq!(message.process, mesh_pid.to_string());
+    match message.kind.as_str() {
+        "event" if message.said["message"] == "listening" => {
+            assert_eq!(message.severity, 6);
+            seen.0 = true;
+        }
+        "access" => {
+            assert_eq!(message.said["fields"]["status"], 404);
+            assert_eq!(message.severity, 4);
+            seen.1 = true;
+        }
+        _ => {}
+    }
+    *seen == (true, true)
+}
+
+#[tokio::test]
+async fn over_udp() {
+    let address = free_address();
+    let receiver = UdpSocket::bind(address).await.unwrap();
+    let mesh = builder(&format!("udp://{address}")).await.start().await;
+    mesh.get("/none").await;
+    let (mut buffer, mut seen) = (vec![0; 65536], (false, false));
+    loop {
+        let length = bounded("a message", receiver.recv(&mut buffer)).await.unwrap();
+        if is_done(mesh.pid(), &read(&buffer[..length]), &mut seen) {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn to_a_unix_socket_for_datagrams() {
+    let builder = builder("unix:log.sock").await;
+    let receiver = UnixDatagram::bind(builder.path("log.sock")).unwrap();
+    let mesh = builder.start().await;
+    mesh.get("/none").await;
+    let (mut buffer, mut seen) = (vec![0; 65536], (false, false));
+    loop {
+        let length = bounded("a message", receiver.recv(&mut buffer)).await.unwrap();
+        if is_done(mesh.pid(), &read(&buffer[..length]), &mut seen) {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn to_a_unix_socket_for_a_stream() {
+    let builder = builder("unix:log.sock").await;
+    let listener = UnixListener::bind(builder.path("log.sock")).unwrap();
+    let mesh = builder.start().await;
+    mesh.get("/none").await;
+    let (stream, _) = bounded("a connection", listener.accept()).await.unwrap();
+    let (mut lines, mut seen) = (BufReader::new(stream).lines(), (false, false));
+    loop {
+        let line = bounded("a message", lines.next_line()).await.unwrap().unwrap();
+        if is_done(mesh.pid(), &read(line.as_bytes()), &mut seen) {
+            break;
+        }
+    }
+}
+
+/// A message with its length before it.
+async fn framed(stream: &mut BufReader<tokio::net::TcpStream>) -> Message {
+    let mut length = Vec::new();
+    bounded("a length", stream.read_until(b' ', &mut length)).await.unwrap();
+    let length: usize = std::str::from_utf8(&length).unwrap().trim_end().parse().unwrap();
+    let mut message = vec![0; length];
+    bounded("a message", stream.read_exact(&mut message)).await.unwrap();
+    read(&message)
+}
+
+#[tokio::test]
+async fn over_tcp_and_again_when_the_receiver_comes_back() {
+    let address = free_address();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let mesh = builder(&format!("tcp://{address}")).await.start().await;
+    mesh.get("/none").await;
+    let (stream, _) = bounded("a connection", listener.accept()).await.unwrap();
+    let (mut stream, mut seen) = (BufReader::new(stream), (false, false));
+    while !is_done(mesh.pid(), &framed(&mut stream).await, &mut seen) {}
+
+    drop((stream, listener));
+    for number in 0..20 {
+        mesh.get(&format!("/none/{number}")).await;
+    }
+    eventually("the fault to be told", || async {
+        let told = std::fs::read_to_string(mesh.path("events.log")).unwrap_or_default();
+        told.contains("log cannot be written").then_some(())
+    })
+    .await;
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (stream, _) = bounded("a connection", listener.accept()).await.unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut paths = Vec::new();
+    while paths.len() < 20 {
+        let message = framed(&mut stream).await;
+        if message.kind == "access" {
+            paths.push(message.said["fields"]["path"].as_str().unwrap().to_owned());
+        }
+    }
+    let expected: Vec<String> = (0..20).map(|number| format!("/none/{number}")).collect();
+    assert_eq!(paths, expected, "what waited comes, in order");
+}
