@@ -19,6 +19,7 @@ mod plugin_file;
 mod pressure;
 mod process;
 mod proxies;
+mod receiver;
 mod registry;
 mod report;
 mod stats;

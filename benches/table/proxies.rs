@@ -101,7 +101,12 @@ pub fn proconsul_head(directory: &Path, listen: SocketAddr, admin: SocketAddr) -
     )
 }
 
-fn proconsul_config(directory: &Path, listen: SocketAddr, upstreams: &Upstreams) -> Result<String> {
+/// The whole configuration of Proconsul among the contenders.
+pub fn proconsul_config(
+    directory: &Path,
+    listen: SocketAddr,
+    upstreams: &Upstreams,
+) -> Result<String> {
     let endpoints: Vec<String> =
         upstreams.addresses().map(|address| format!("{{ address = \"{address}\" }}")).collect();
     Ok(format!(

@@ -41,6 +41,8 @@ pub(super) fn start(
             }
             RegistryStore::Sqlite(path) => both(Sqlite::open(path, LOCK_PATIENCE).await?).await?,
         };
+        let pool = store.clone();
+        metrics.show_store(move || pool.connections());
         let (registry, writer) = open(store, settings).await?;
         Ok::<_, StoreError>((registry, writer.counting(metrics.service_registry()), heir, memory))
     });

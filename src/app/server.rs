@@ -115,6 +115,7 @@ fn serve(options: &RunOptions, logs: &Logs) -> Result<(), RunError> {
     open_files::allow_all();
     let control_runtime = runtime()?;
     begin_to_count();
+    metrics.count_requests(config.metrics.requests);
     metrics.limit_instances(config.metrics.max_instances);
     let ring = Arc::<Ring>::default();
     let sampler = Sampler::start(metrics.clone(), ring.clone(), ring_settings(&config))

@@ -70,7 +70,8 @@ pub(super) struct World {
 
 /// How a configuration has samples taken.
 pub(super) fn ring_settings(config: &Config) -> RingSettings {
-    let config::Metrics { sample_interval: interval, retention, max_instances: _ } = config.metrics;
+    let config::Metrics { sample_interval: interval, retention, max_instances: _, requests: _ } =
+        config.metrics;
     RingSettings { interval, retention }
 }
 
@@ -275,6 +276,7 @@ impl World {
             }
         }
         if config.metrics != self.config.metrics {
+            self.metrics.count_requests(config.metrics.requests);
             self.metrics.limit_instances(config.metrics.max_instances);
             self.sampler.set(ring_settings(&config));
         }

@@ -60,6 +60,10 @@ impl Store for Heir {
         self.claim().await?.backup(to).await
     }
 
+    fn connections(&self) -> Option<[usize; 2]> {
+        self.inherited.get()?.connections()
+    }
+
     async fn close(&self) {
         if let Some(store) = self.inherited.get() {
             store.close().await;

@@ -47,6 +47,11 @@ pub trait Store: Send + Sync + 'static {
     /// Writes a copy of everything to a new file, while the store is in use.
     async fn backup(&self, to: &Path) -> Result<(), StoreError>;
 
+    /// How many connections are in use, and how many idle; `None` = it has none.
+    fn connections(&self) -> Option<[usize; 2]> {
+        None
+    }
+
     /// Lets go of what the store is kept in, when what is under way is done. Nothing is written after.
     async fn close(&self);
 }

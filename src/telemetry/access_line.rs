@@ -1,19 +1,19 @@
 //! The form of an access-log line, and which requests get one.
 //!
 //! What an operator chose (fields, headers, what is hidden) is resolved here once, when the
-//! configuration is built. Every value goes through a JSON serializer: a client can write nothing that
-//! ends a line or begins a key.
+//! configuration is built. Every value is escaped: a client can write nothing that ends a line or begins a
+//! key.
 
 use std::borrow::Cow;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
-use jiff::Timestamp;
-use serde::ser::{Error, SerializeMap};
-use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
+use super::json_line::{JsonLine, Object};
 use super::jwt_claim;
 use super::log::Severity;
+use super::moment::Moment;
 
 /// A header's value is cut here, at a character's end.
 const MAX_VALUE_BYTES: usize = 1024;
@@ -147,18 +147,47 @@ impl Form {
 
     /// The line, with its newline.
     pub fn line(&self, entry: &Entry<'_>) -> Vec<u8> {
-        let mut line = Vec::with_capacity(640);
-        // Straight into the buffer: a tree of values first would cost twenty allocations a request.
-        Record { form: self, entry }
-            .serialize(&mut serde_json::Serializer::new(&mut line))
-            .expect("texts and numbers are JSON, and a Vec takes every write");
-        line.push(b'\n');
-        line
+        let mut line = JsonLine::with_capacity(768);
+        self.describe(entry, &mut line);
+        line.end()
     }
 
     /// What the line says, as a value.
-    pub fn value(&self, entry: &Entry<'_>) -> serde_json::Value {
-        serde_json::to_value(Record { form: self, entry }).expect("texts and numbers are JSON")
+    pub fn value(&self, entry: &Entry<'_>) -> Map<String, Value> {
+        let mut value = Map::new();
+        self.describe(entry, &mut value);
+        value
+    }
+
+    fn describe(&self, entry: &Entry<'_>, record: &mut impl Object) {
+        record.text("timestamp", Moment::of(entry.unix_ms).as_str());
+        record.text("level", Severity::of_status(entry.status).as_str());
+        record.text("message", "request");
+        record.text("service", entry.service);
+        record.text("request_id", entry.request_id);
+        record.text("trace_id", entry.trace_id);
+        record.text("user_id", &self.user_id(entry));
+        record.object("fields", |record| self.describe_fields(entry, record));
+    }
+
+    fn describe_fields(&self, entry: &Entry<'_>, record: &mut impl Object) {
+        for &field in &self.fields {
+            match self.value_of(field, entry) {
+                FieldValue::Text(text) => record.text(field, &text),
+                FieldValue::Number(number) => record.number(field, number),
+            }
+        }
+        record.text("error", entry.error);
+        for (of, headers) in self.headers(entry) {
+            if !headers.shown.is_empty() {
+                record.object(of, |record| {
+                    headers.each().for_each(|(name, value)| record.text(name, &value));
+                });
+            }
+        }
+        if let Some(rate) = self.sample_rate(entry) {
+            record.share("sample_rate", rate);
+        }
     }
 
     /// The names of what a line says under `fields`.
@@ -215,67 +244,10 @@ impl Form {
     }
 }
 
-struct Record<'a> {
-    form: &'a Form,
-    entry: &'a Entry<'a>,
-}
-
-impl Serialize for Record<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { form, entry } = self;
-        let moment = i64::try_from(entry.unix_ms).map_err(S::Error::custom)?;
-        let moment = Timestamp::from_millisecond(moment).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("timestamp", &format_args!("{moment:.3}"))?;
-        map.serialize_entry("level", Severity::of_status(entry.status).as_str())?;
-        map.serialize_entry("message", "request")?;
-        map.serialize_entry("service", entry.service)?;
-        map.serialize_entry("request_id", entry.request_id)?;
-        map.serialize_entry("trace_id", entry.trace_id)?;
-        map.serialize_entry("user_id", &form.user_id(entry))?;
-        map.serialize_entry("fields", &Fields { form, entry })?;
-        map.end()
-    }
-}
-
-struct Fields<'a> {
-    form: &'a Form,
-    entry: &'a Entry<'a>,
-}
-
-impl Serialize for Fields<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { form, entry } = self;
-        let mut map = serializer.serialize_map(None)?;
-        for &field in &form.fields {
-            map.serialize_entry(field, &form.value_of(field, entry))?;
-        }
-        map.serialize_entry("error", entry.error)?;
-        for (name, headers) in form.headers(entry) {
-            if !headers.shown.is_empty() {
-                map.serialize_entry(name, &headers)?;
-            }
-        }
-        if let Some(rate) = form.sample_rate(entry) {
-            map.serialize_entry("sample_rate", &rate)?;
-        }
-        map.end()
-    }
-}
-
 /// What a line says of a field.
 pub(super) enum FieldValue<'a> {
     Text(Cow<'a, str>),
     Number(u64),
-}
-
-impl Serialize for FieldValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Number(number) => serializer.serialize_u64(*number),
-        }
-    }
 }
 
 /// The headers that were chosen, of those that there are.
@@ -292,12 +264,6 @@ impl<'a> Headers<'a> {
             let value = if *masked { Cow::Borrowed(MASK) } else { text(value.as_bytes()) };
             Some((name.as_str(), value))
         })
-    }
-}
-
-impl Serialize for Headers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.each())
     }
 }
 

@@ -11,6 +11,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Lines of a busy moment go to the disk in one call.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// When a file is begun anew, and how many former ones stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotation {
@@ -136,7 +139,7 @@ pub fn append(path: &Path) -> io::Result<File> {
 fn begin(file: File) -> io::Result<(BufWriter<File>, u64, SystemTime)> {
     let metadata = file.metadata()?;
     let written_at = metadata.modified()?;
-    Ok((BufWriter::new(file), metadata.len(), written_at))
+    Ok((BufWriter::with_capacity(BUFFER_BYTES, file), metadata.len(), written_at))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {

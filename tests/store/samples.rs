@@ -251,7 +251,7 @@ pub fn happened(position: u64, event: HistoryEvent) -> HistoryEntry {
         at: UnixMillis(position * 10),
         event,
         labels: labels(&[("alertname", "down"), ("n", &position.to_string())]),
-        value: (position % 2 == 0).then_some(f64::NEG_INFINITY),
+        value: position.is_multiple_of(2).then_some(f64::NEG_INFINITY),
         channel: (event == HistoryEvent::Sent).then(|| channel("ops")),
         detail: "it is \"down\"".to_owned(),
     }

@@ -143,7 +143,8 @@ async fn a_rule_that_goes_on_firing_over_restarts_is_told_once() {
         let listed = ask(&mesh, "GET", "/v1/alerts", None).await.json();
         assert_eq!(listed["items"][0]["state"], "firing", "{listed:#}");
     }
-    assert_eq!(inbox.got.lock().len(), 1, "{:#?}", inbox.got.lock());
+    let told = inbox.got.lock().clone();
+    assert_eq!(told.len(), 1, "{told:#?}");
     // A rule that is gone while nobody looks has ended all the same.
     mesh.signal(Signal::TERM);
     assert!(mesh.ended().await.success());

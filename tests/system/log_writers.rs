@@ -2,6 +2,7 @@
 
 use rustix::process::Signal;
 
+use crate::admin_api::ask;
 use crate::mesh::wait::eventually;
 use crate::mesh::{Mesh, Upstream};
 
@@ -112,7 +113,7 @@ async fn writers_come_and_go_with_the_configuration_and_those_that_stay_lose_not
 
 /// What each writer is told, by the API.
 async fn levels(mesh: &Mesh) -> serde_json::Value {
-    let answer = mesh.admin("GET", "/v1/log/level").await;
+    let answer = ask(mesh, "GET", "/v1/log/level", None).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let list = answer.json();
     let each = list["items"].as_array().unwrap().iter();
@@ -127,15 +128,8 @@ async fn the_level_is_changed_while_it_runs_and_goes_back_by_itself() {
     )
     .await;
     let put = async |body: &str| {
-        let mut connection = crate::mesh::Connection::open(mesh.admin).await;
-        let length = body.len();
-        connection
-            .send(format!(
-                "PUT /v1/log/level HTTP/1.1\r\nHost: admin\r\nContent-Type: application/json\r\n\
-                 Content-Length: {length}\r\n\r\n{body}"
-            ))
-            .await;
-        connection.answer().await
+        let body = serde_json::from_str(body).unwrap();
+        ask(&mesh, "PUT", "/v1/log/level", Some(body)).await
     };
     assert_eq!(levels(&mesh).await, serde_json::json!({"main": "warn", "other": "error"}));
     mesh.edit_and_wait("[[routes]]", "# one\n[[routes]]").await;
@@ -167,7 +161,7 @@ async fn the_level_is_changed_while_it_runs_and_goes_back_by_itself() {
         let answer = put(bad).await;
         assert_eq!(answer.status, status, "{bad}: {}", answer.text());
     }
-    let audit = mesh.admin("GET", "/v1/audit").await.json();
+    let audit = ask(&mesh, "GET", "/v1/audit", None).await.json();
     assert!(audit.to_string().contains("log.level"), "{audit:#}");
 }
 

@@ -212,3 +212,63 @@ async fn prometheus_scrapes_finds_what_is_registered_and_raises_the_alarm() {
     .await;
     assert_eq!(alert["labels"]["service"], "down", "{alert:#}");
 }
+
+#[tokio::test]
+async fn it_is_shown_what_plugins_and_the_store_use() {
+    let hook = Upstream::echo("hook").await;
+    let mesh = Mesh::with(
+        r#"
+        checks.json = { plugin = "http-json", config = { pointer = "" }, interval = "100ms" }
+        services.web = { checks = ["json"], endpoints = [{ address = "@hook" }] }
+        routes = [{ service = "web" }]
+        [alerts.channels.hook]
+        plugin = "webhook"
+        config = { url = "http://@hook/" }
+        allow = ["@hook"]
+        "#,
+    )
+    .at("hook", &hook)
+    .admin_keys("auth.anonymous = \"admin\"")
+    .start()
+    .await;
+    for _ in 0..130 {
+        mesh.get("/").await; // of the picks, one in 64 is timed
+    }
+    mesh.metric_reaches("proconsul_plugin_cpu_seconds_total{service=\"web\"}", 1e-6).await;
+    mesh.metric_reaches("proconsul_plugin_check_cpu_seconds_total{check=\"json\"}", 1e-6).await;
+    mesh.metric_reaches("proconsul_plugin_check_memory_bytes{check=\"json\"}", 65536.0).await;
+    mesh.metric_reaches("proconsul_store_connections", 1.0).await;
+
+    let channel_memory = "proconsul_plugin_channel_memory_bytes{channel=\"hook\"}";
+    let mut connection = Connection::open(mesh.admin).await;
+    let path = "/v1/alerts/channels/hook/test";
+    connection
+        .send(format!("POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"))
+        .await;
+    assert_eq!(connection.answer().await.status, 200);
+    mesh.metric_reaches("proconsul_plugin_channel_cpu_seconds_total{channel=\"hook\"}", 1e-6).await;
+    eventually("its memory to be given back", || async {
+        (mesh.metric(channel_memory).await == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_go_uncounted_where_that_is_asked_for_and_drains_know_of_them_all_the_same() {
+    let up = Upstream::echo("up").await;
+    let held = Upstream::http(|_| std::future::pending()).await;
+    let config = "[metrics]\nrequests = false\n[services.held]\nendpoints = [{ address = \"@held\" }]\n\
+                  [[routes]]\nservice = \"held\"\npath_prefix = \"/held\"\n\
+                  [services.web]\nendpoints = [{ address = \"@up\" }]\n[[routes]]\nservice = \"web\"\n";
+    let mesh = Mesh::with(config).at("held", &held).at("up", &up).start().await;
+    mesh.get("/").await;
+    let mut connection = mesh.connect().await;
+    connection.send("GET /held HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    mesh.metric_reaches("proconsul_http_requests_in_flight", 1.0).await;
+    assert_eq!(mesh.metric("proconsul_http_requests_total").await, 0.0);
+    assert_eq!(mesh.metric("proconsul_instance_requests_total").await, 0.0);
+    mesh.edit_and_wait("requests = false", "requests = true").await;
+    mesh.get("/").await;
+    mesh.metric_reaches("proconsul_http_requests_total", 1.0).await;
+    assert_eq!(mesh.metric("proconsul_instance_requests_total").await, 1.0);
+}

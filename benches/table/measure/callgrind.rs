@@ -2,6 +2,7 @@
 //! The slope between a small and a large number of requests leaves start and connecting out.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -20,7 +21,10 @@ const PICKS: [u64; 2] = [20_000, 220_000];
 pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     let mut a_request = [0.0; 4];
     for (slot, proxy) in a_request.iter_mut().zip(Proxy::ALL) {
-        *slot = instructions_a_request(bench, proxy)?;
+        let command = |directory: &Path, listen, upstreams: &Upstreams| {
+            proxy.command(&bench.binaries, directory, listen, upstreams)
+        };
+        *slot = instructions_a_request(bench, proxy.name(), command)?;
         eprintln!("  {}: {slot:.0}", proxy.name());
     }
     let [proconsul, bare, nginx, haproxy] = a_request;
@@ -47,16 +51,21 @@ pub fn run(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-fn instructions_a_request(bench: &Bench, proxy: Proxy) -> Result<f64> {
+/// Of a proxy that `command` starts at an address, with what it writes in a directory.
+pub fn instructions_a_request(
+    bench: &Bench,
+    name: &str,
+    command: impl Fn(&Path, SocketAddr, &Upstreams) -> Result<Command>,
+) -> Result<f64> {
     let counts = if bench.quick { [500, 2_500] } else { [2_000, 12_000] };
     slope(counts, |requests| {
         let directory = tempfile::tempdir()?;
         let upstreams = Upstreams::start(directory.path())?;
         let listen = free_address()?;
-        let command = proxy.command(&bench.binaries, directory.path(), listen, &upstreams)?;
+        let command = command(directory.path(), listen, &upstreams)?;
         let out = directory.path().join("callgrind.out");
         let counted = under_callgrind(&command, &out);
-        let server = Server::start(proxy.name(), counted, listen, directory.path())?;
+        let server = Server::start(name, counted, listen, directory.path())?;
         h2load::requests(listen, requests)?;
         server.stop()?;
         instructions(&out)

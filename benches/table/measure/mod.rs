@@ -11,7 +11,10 @@ mod obeys;
 mod pick;
 mod registry;
 mod reloads;
+mod rules;
 mod services;
+mod storm;
+mod telemetry;
 mod watchers;
 
 use anyhow::Result;
@@ -57,5 +60,8 @@ pub const ALL: &[Measurement] = &[
     Measurement { name: "watchers", what: "from a change to many watchers", run: watchers::run },
     Measurement { name: "killed", what: "kills while registering", run: killed::run },
     Measurement { name: "checks", what: "health checks of many instances", run: checks::run },
+    Measurement { name: "telemetry", what: "being counted and logged", run: telemetry::run },
+    Measurement { name: "rules", what: "alert rules over many series", run: rules::run },
+    Measurement { name: "storm", what: "everything fails at once", run: storm::run },
     Measurement { name: "latency", what: "latency at a fixed rate", run: latency::run },
 ];

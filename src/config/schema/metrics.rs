@@ -9,6 +9,9 @@ use super::Time;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Metrics {
+    /// Count requests: by route and instance, errors, durations, bytes. Without, rules and windows know nothing
+    /// of requests; what is in flight is known all the same.
+    pub requests: bool,
     /// How often all series are remembered, for `/v1/metrics` and for alerts. 100ms to 5m.
     pub sample_interval: Time,
     /// How long, at 8 bytes a series and sample: 3600 samples at most.
@@ -21,6 +24,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
+            requests: true,
             sample_interval: Time::from_secs(10),
             retention: Time::from_secs(3600),
             max_instances: 500,

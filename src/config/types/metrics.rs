@@ -4,6 +4,8 @@ use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
+    /// Whether requests are counted.
+    pub requests: bool,
     /// How often all series are remembered.
     pub sample_interval: Duration,
     pub retention: Duration,

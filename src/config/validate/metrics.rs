@@ -14,7 +14,7 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 const MOST_INTERVAL: Duration = Duration::from_secs(300);
 
 pub fn metrics(metrics: schema::Metrics, at: &KeyPath, check: &mut Check<'_>) -> Metrics {
-    let schema::Metrics { sample_interval, retention, max_instances } = metrics;
+    let schema::Metrics { requests, sample_interval, retention, max_instances } = metrics;
     let interval_at = at.key("sample_interval");
     let sample_interval = check.time(&interval_at, sample_interval, LEAST_INTERVAL, MOST_INTERVAL);
     let retention_at = at.key("retention");
@@ -25,5 +25,5 @@ pub fn metrics(metrics: schema::Metrics, at: &KeyPath, check: &mut Check<'_>) ->
         check.refuse(&retention_at, "is more than 3600 samples", &allowed);
     }
     let max_instances = check.number(&at.key("max_instances"), max_instances, 0, 100_000) as usize;
-    Metrics { sample_interval, retention, max_instances }
+    Metrics { requests, sample_interval, retention, max_instances }
 }

@@ -56,7 +56,7 @@ impl AlertChannel {
         let Blueprint { settings, rules, metrics, .. } = &self.blueprint;
         metrics.sends.inc();
         let carry = self.carry(notification, Permit::listed(rules.clone()), self.journal());
-        match bounded(settings.timeout, MAX_BUSY, carry).await {
+        match bounded(settings.timeout, MAX_BUSY, &metrics.cpu_seconds, carry).await {
             Ok(answer) => to_model(answer),
             Err(fault) => {
                 metrics.faulted(fault.reason());
@@ -109,11 +109,12 @@ impl AlertChannel {
         let deadline = self.blueprint.limits.setup_deadline;
         let failed = |export, fault: Fault| Refusal::Failed { export, fault: fault.words() };
         let setup = async { Ok(self.instantiate(None).await) };
-        let mut instance = bounded(deadline, deadline, setup)
+        let spent = &self.blueprint.metrics.cpu_seconds;
+        let mut instance = bounded(deadline, deadline, spent, setup)
             .await
             .map_err(|fault| failed("configure", fault))??;
         let shown = to_guest(sample, &self.blueprint.settings.name, deadline);
-        bounded(deadline, MAX_BUSY, instance.send(shown, self.no_permit()))
+        bounded(deadline, MAX_BUSY, spent, instance.send(shown, self.no_permit()))
             .await
             .map_err(|fault| failed("send", fault))
             .map(|_| ())

@@ -95,6 +95,7 @@ impl AlertChannelHost {
         let counters = Counters {
             connections_denied: metrics.connections_denied.clone(),
             log_lines_dropped: metrics.log_lines_dropped.clone(),
+            memory_bytes: metrics.memory_bytes.clone(),
         };
         let denials =
             Denials { owner: owner.clone(), gate: gate(), counters: Some(counters.clone()) };

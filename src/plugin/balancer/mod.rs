@@ -85,7 +85,9 @@ impl Selector for Balancer {
         let request = self.spec.checked.exports.wants_request.then(|| Box::new((ask.request)()));
         let answer = instance.pick(ask.key, ask.tried.count() as u32, request);
         if let Some(begun) = timed {
-            self.metrics.pick_seconds.observe(begun.elapsed().as_secs_f64());
+            let seconds = begun.elapsed().as_secs_f64();
+            self.metrics.pick_seconds.observe(seconds);
+            self.metrics.cpu_seconds.inc_by(seconds * TIMED_EVERY as f64);
         }
         match answer {
             Ok(Some(index)) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus::Counter;
 use wasmtime::component::InstancePre;
 
 use super::super::contract::HealthCheckExports;
@@ -61,12 +62,18 @@ impl HealthChecker {
     pub async fn check(&self, target: &Target, deadline: Duration) -> Result<Verdict, Fault> {
         let metrics = &self.blueprint.metrics;
         metrics.checks.inc();
-        let result = bounded(deadline, MAX_BUSY, self.look(target, deadline)).await;
+        let result =
+            bounded(deadline, MAX_BUSY, &metrics.cpu_seconds, self.look(target, deadline)).await;
         if let Err(fault) = &result {
             metrics.faulted(fault.reason());
             self.tell(target, fault);
         }
         result
+    }
+
+    /// Where its computing is counted.
+    pub(super) fn spent(&self) -> &Counter {
+        &self.blueprint.metrics.cpu_seconds
     }
 
     /// Says in the log that the component failed, as often as it may write there itself.

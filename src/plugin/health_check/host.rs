@@ -106,6 +106,7 @@ impl HealthCheckHost {
         let counters = Counters {
             connections_denied: metrics.connections_denied.clone(),
             log_lines_dropped: metrics.log_lines_dropped.clone(),
+            memory_bytes: metrics.memory_bytes.clone(),
         };
         let denials =
             Denials { owner: owner.clone(), gate: gate(), counters: Some(counters.clone()) };
@@ -133,10 +134,11 @@ impl HealthCheckHost {
 async fn try_out(checker: &HealthChecker, deadline: Duration) -> Result<(), Refusal> {
     let failed = |export, fault: Fault| Refusal::Failed { export, fault: fault.words() };
     let setup = async { Ok(checker.instantiate_silently().await) };
-    let mut instance =
-        bounded(deadline, deadline, setup).await.map_err(|fault| failed("configure", fault))??;
+    let mut instance = bounded(deadline, deadline, checker.spent(), setup)
+        .await
+        .map_err(|fault| failed("configure", fault))??;
     let (endpoint, permit) = (sample().to_guest(deadline), checker.no_permit());
-    bounded(deadline, MAX_BUSY, instance.check(endpoint, permit))
+    bounded(deadline, MAX_BUSY, checker.spent(), instance.check(endpoint, permit))
         .await
         .map_err(|fault| failed("check", fault))
         .map(|_| ())

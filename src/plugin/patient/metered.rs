@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use prometheus::Counter;
+
 use super::fault::Fault;
 
 /// The longest that one call may compute. An HTTP check takes a fraction of a millisecond; this has to
@@ -15,11 +17,13 @@ pub(in super::super) struct Metered<F> {
     future: Pin<Box<F>>,
     busy: Duration,
     most: Duration,
+    /// Hears of it in seconds, however it ends.
+    spent: Counter,
 }
 
 impl<F> Metered<F> {
-    pub(in super::super) fn new(most: Duration, future: F) -> Self {
-        Self { future: Box::pin(future), busy: Duration::ZERO, most }
+    pub(in super::super) fn new(most: Duration, spent: Counter, future: F) -> Self {
+        Self { future: Box::pin(future), busy: Duration::ZERO, most, spent }
     }
 }
 
@@ -38,6 +42,12 @@ impl<T, F: Future<Output = Result<T, Fault>>> Future for Metered<F> {
     }
 }
 
+impl<F> Drop for Metered<F> {
+    fn drop(&mut self) {
+        self.spent.inc_by(self.busy.as_secs_f64());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,11 +56,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waiting_costs_nothing_and_computing_does() {
+        let spent = Counter::new("spent", "s").unwrap();
         let waits = async {
             tokio::time::sleep(Duration::from_secs(3600)).await;
             Ok(())
         };
-        assert_eq!(Metered::new(50 * MS, waits).await, Ok(()));
+        assert_eq!(Metered::new(50 * MS, spent.clone(), waits).await, Ok(()));
+        assert!(spent.get() < 0.05, "{}", spent.get());
 
         let computes = async {
             loop {
@@ -61,7 +73,8 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let cut_off: Result<(), _> = Metered::new(5 * MS, computes).await;
+        let cut_off: Result<(), _> = Metered::new(5 * MS, spent.clone(), computes).await;
         assert_eq!(cut_off, Err(Fault::Busy(5 * MS)));
+        assert!(spent.get() >= 0.005, "{}", spent.get());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntGauge};
 
 /// A check, or a channel, by its name.
 #[derive(Debug, Clone)]
@@ -36,4 +36,6 @@ pub struct Counters {
     pub connections_denied: IntCounter,
     /// Log lines above the limit.
     pub log_lines_dropped: IntCounter,
+    /// Linear memory of all instances.
+    pub memory_bytes: IntGauge,
 }

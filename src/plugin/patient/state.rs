@@ -65,7 +65,7 @@ impl PatientState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         Self {
-            limiter: Limiter::new(memory_cap_bytes),
+            limiter: Limiter::new(memory_cap_bytes).shown_by(words.counters.memory_bytes.clone()),
             table,
             outgoing: Outgoing { gate: gate.clone(), authorities },
             gate,

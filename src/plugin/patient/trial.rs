@@ -3,19 +3,21 @@
 use std::thread;
 use std::time::Duration;
 
+use prometheus::Counter;
 use tokio::time::timeout;
 
 use super::super::refusal::Refusal;
 use super::fault::Fault;
 use super::metered::Metered;
 
-/// Awaits a call, for so long at the most, of which so much may be spent on computing.
+/// Awaits a call, for so long at the most, of which so much may be spent on computing; what is spent is counted.
 pub async fn bounded<T>(
     deadline: Duration,
     busy: Duration,
+    spent: &Counter,
     call: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
-    let metered = Metered::new(busy, call);
+    let metered = Metered::new(busy, spent.clone(), call);
     timeout(deadline, metered).await.unwrap_or(Err(Fault::Deadline(deadline)))
 }
 

@@ -88,6 +88,11 @@ impl Store for Sqlite {
         backup::write(&self.pool, to).await
     }
 
+    fn connections(&self) -> Option<[usize; 2]> {
+        let (open, idle) = (self.pool.size() as usize, self.pool.num_idle());
+        Some([open.saturating_sub(idle), idle])
+    }
+
     async fn close(&self) {
         self.pool.close().await;
         self.lock.lock().take();

@@ -6,17 +6,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::record::Record;
+use super::record::{Kind, Record};
 use super::sink::{Destination, Fresh, Sink};
+use crate::telemetry::gathering::{Gathered, Gatherer, gathering};
 use crate::telemetry::metrics::LogMetrics;
 
-/// Records that are taken before what was taken is flushed.
-const MAX_BATCH: usize = 1024;
 /// Between two tries of a record, at first and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -35,7 +32,7 @@ pub struct Writer {
     name: Arc<str>,
     destination: Destination,
     queue_records: usize,
-    queue: SyncSender<Message>,
+    queue: Gatherer<Message>,
     fresh: Fresh,
     metrics: LogMetrics,
     /// The thread no longer waits for better days once this is dropped.
@@ -58,7 +55,7 @@ impl Writer {
     ) -> io::Result<Self> {
         let fresh = Fresh::default();
         let sink = destination.open(fresh.clone())?;
-        let (queue, messages) = sync_channel(queue_records);
+        let (queue, messages) = gathering(queue_records);
         let (patience, impatient) = channel();
         let name: Arc<str> = name.into();
         let thread = Thread {
@@ -84,8 +81,12 @@ impl Writer {
 
     /// Queues a record, or counts it as dropped when the queue is full.
     pub fn put(&self, record: Record) {
-        if self.queue.try_send(Message::Record(record)).is_err() {
+        // What the process says of itself may be its last word.
+        let is_urgent = record.kind == Kind::Event;
+        if self.queue.put(Message::Record(record)).is_err() {
             self.metrics.queue_full.inc();
+        } else if is_urgent {
+            self.queue.hurry();
         }
     }
 
@@ -102,14 +103,14 @@ impl Writer {
         let (reply, done) = sync_channel(1);
         let mut message = Message::Flush(reply);
         loop {
-            match self.queue.try_send(message) {
+            match self.queue.put(message) {
                 Ok(()) => break,
-                Err(TrySendError::Disconnected(_)) => return,
-                Err(TrySendError::Full(_)) if Instant::now() >= deadline => return,
-                Err(TrySendError::Full(back)) => message = back,
+                Err(_) if Instant::now() >= deadline => return,
+                Err(back) => message = back,
             }
             std::thread::sleep(LOOK_EVERY);
         }
+        self.queue.hurry();
         let _ = done.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 
@@ -123,7 +124,7 @@ impl Writer {
 
 /// The side that writes.
 struct Thread {
-    messages: Receiver<Message>,
+    messages: Gathered<Message>,
     sink: Box<dyn Sink>,
     faults: Faults,
     /// Hears that the writer is gone.
@@ -136,18 +137,14 @@ impl Thread {
     /// Flushes whenever the queue runs empty.
     fn run(mut self) {
         OWN.set(Some(self.name.clone()));
-        while let Ok(first) = self.messages.recv() {
-            let mut next = Ok(first);
-            let (mut taken, mut to_answer) = (0, Vec::new());
-            let mut outcome = Ok(());
-            while let Ok(message) = next {
+        let mut messages = Vec::new();
+        while self.messages.take(&mut messages) {
+            let (mut to_answer, mut outcome) = (Vec::new(), Ok(()));
+            for message in messages.drain(..) {
                 match message {
                     Message::Flush(reply) => to_answer.push(reply),
                     Message::Record(record) => outcome = self.write(&record).and(outcome),
                 }
-                taken += 1;
-                let is_full = taken >= MAX_BATCH;
-                next = if is_full { Err(TryRecvError::Empty) } else { self.messages.try_recv() };
             }
             let outcome = outcome.and_then(|()| self.sink.flush());
             self.faults.note(outcome.as_ref().err(), &self.name, Instant::now());
@@ -204,7 +201,7 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Kind, Severity};
+    use super::super::record::Severity;
     use super::*;
     use crate::telemetry::Metrics;
 

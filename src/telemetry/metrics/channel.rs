@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prometheus::IntCounter;
+use prometheus::{Counter, IntCounter, IntGauge};
 
 use super::families::Families;
 use super::series::Lease;
@@ -19,6 +19,10 @@ pub struct ChannelMetrics {
     pub connections_denied: IntCounter,
     /// Log lines above the limit.
     pub log_lines_dropped: IntCounter,
+    /// Computing, in seconds.
+    pub cpu_seconds: Counter,
+    /// Linear memory of all instances.
+    pub memory_bytes: IntGauge,
 }
 
 impl ChannelMetrics {
@@ -33,6 +37,8 @@ impl ChannelMetrics {
             sends: families.channel_sends.with_label_values(labels),
             connections_denied: families.channel_connections_denied.with_label_values(labels),
             log_lines_dropped: families.channel_log_lines_dropped.with_label_values(labels),
+            cpu_seconds: families.channel_cpu.with_label_values(labels),
+            memory_bytes: families.channel_memory.with_label_values(labels),
             families,
             channel: channel.to_owned(),
             reasons: reasons.into(),
@@ -57,6 +63,8 @@ impl Drop for ChannelMetrics {
             let _ = families.channel_sends.remove_label_values(labels);
             let _ = families.channel_connections_denied.remove_label_values(labels);
             let _ = families.channel_log_lines_dropped.remove_label_values(labels);
+            let _ = families.channel_cpu.remove_label_values(labels);
+            let _ = families.channel_memory.remove_label_values(labels);
             for reason in &self.reasons {
                 let _ = families.channel_faults.remove_label_values(&[labels[0], reason]);
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prometheus::{IntCounter, IntGauge};
+use prometheus::{Counter, IntCounter, IntGauge};
 
 use super::families::Families;
 use super::series::Lease;
@@ -19,6 +19,10 @@ pub struct CheckerMetrics {
     pub connections_denied: IntCounter,
     /// Log lines above the limit.
     pub log_lines_dropped: IntCounter,
+    /// Computing, in seconds.
+    pub cpu_seconds: Counter,
+    /// Linear memory of all instances.
+    pub memory_bytes: IntGauge,
     /// Instances that wait for their next check.
     pub idle: IntGauge,
 }
@@ -35,6 +39,8 @@ impl CheckerMetrics {
             checks: families.plugin_checks.with_label_values(labels),
             connections_denied: families.connections_denied.with_label_values(labels),
             log_lines_dropped: families.check_log_lines_dropped.with_label_values(labels),
+            cpu_seconds: families.check_cpu.with_label_values(labels),
+            memory_bytes: families.check_memory.with_label_values(labels),
             idle: families.check_instances_idle.with_label_values(labels),
             families,
             check: check.to_owned(),
@@ -60,6 +66,8 @@ impl Drop for CheckerMetrics {
             let _ = families.plugin_checks.remove_label_values(labels);
             let _ = families.connections_denied.remove_label_values(labels);
             let _ = families.check_log_lines_dropped.remove_label_values(labels);
+            let _ = families.check_cpu.remove_label_values(labels);
+            let _ = families.check_memory.remove_label_values(labels);
             let _ = families.check_instances_idle.remove_label_values(labels);
             for reason in &self.reasons {
                 let _ = families.check_faults.remove_label_values(&[labels[0], reason]);

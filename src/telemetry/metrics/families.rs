@@ -1,12 +1,14 @@
 //! Names, help texts, labels and buckets of every family, in one place to read.
 
-use super::known;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use prometheus::{
-    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, core::Collector,
+    CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, core::Collector,
 };
 
 use super::door::DoorMetrics;
+use super::known;
 use super::traffic::TrafficFamilies;
 
 /// Seconds. From a cache's answer to a slow report's, about 2.5 × apart.
@@ -17,6 +19,8 @@ const REQUEST_SECONDS: &[f64] =
 const PICK_SECONDS: &[f64] = &[2e-7, 3e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 
 pub(super) struct Families {
+    /// Whether requests are counted; what is in flight always is.
+    pub counting: AtomicBool,
     pub requests: IntCounterVec,
     pub request_seconds: HistogramVec,
     pub in_flight: IntGaugeVec,
@@ -27,6 +31,7 @@ pub(super) struct Families {
     pub fallbacks: IntCounterVec,
     pub traps: IntCounterVec,
     pub pick_seconds: HistogramVec,
+    pub plugin_cpu: CounterVec,
     pub plugin_memory: IntGaugeVec,
     pub plugin_slots: IntGaugeVec,
     pub tripped: IntGaugeVec,
@@ -37,10 +42,14 @@ pub(super) struct Families {
     pub connections_denied: IntCounterVec,
     pub check_log_lines_dropped: IntCounterVec,
     pub check_instances_idle: IntGaugeVec,
+    pub check_cpu: CounterVec,
+    pub check_memory: IntGaugeVec,
     pub channel_sends: IntCounterVec,
     pub channel_faults: IntCounterVec,
     pub channel_connections_denied: IntCounterVec,
     pub channel_log_lines_dropped: IntCounterVec,
+    pub channel_cpu: CounterVec,
+    pub channel_memory: IntGaugeVec,
     pub reloads: IntCounterVec,
     pub last_reload_successful: IntGauge,
     pub last_reload_seconds: Gauge,
@@ -60,9 +69,17 @@ pub(super) fn add<C: Collector + Clone + 'static>(
 }
 
 impl Families {
+    /// Whether requests are counted.
+    pub(super) fn are_counting(&self) -> bool {
+        self.counting.load(Ordering::Relaxed)
+    }
+
     pub(super) fn new(registry: &Registry) -> Self {
         let counters = |name: &str, help: &str, labels: &[&str]| {
             add(registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let seconds = |name: &str, help: &str, labels: &[&str]| {
+            add(registry, CounterVec::new(Opts::new(name, help), labels))
         };
         let gauges = |name: &str, help: &str, labels: &[&str]| {
             add(registry, IntGaugeVec::new(Opts::new(name, help), labels))
@@ -86,6 +103,7 @@ impl Families {
 
         let traffic = TrafficFamilies::new(registry);
         Self {
+            counting: AtomicBool::new(true),
             requests: counters(
                 "proconsul_http_requests_total",
                 "Requests that were answered, by the class of the status that the client got.",
@@ -138,6 +156,11 @@ impl Families {
                 plugin,
                 PICK_SECONDS,
             ),
+            plugin_cpu: seconds(
+                "proconsul_plugin_cpu_seconds_total",
+                "Processor time of the strategy's picks, estimated from one in 64.",
+                plugin,
+            ),
             plugin_memory: gauges(
                 "proconsul_plugin_memory_bytes",
                 "Linear memory of all of the strategy's instances.",
@@ -188,6 +211,16 @@ impl Families {
                 "Instances of a check's component that wait for their next check.",
                 check,
             ),
+            check_cpu: seconds(
+                "proconsul_plugin_check_cpu_seconds_total",
+                "Time that a check's component computed, as against waited.",
+                check,
+            ),
+            check_memory: gauges(
+                "proconsul_plugin_check_memory_bytes",
+                "Linear memory of all instances of a check's component.",
+                check,
+            ),
             channel_sends: counters(
                 "proconsul_plugin_channel_sends_total",
                 "Notifications that a channel's component was asked to send, each try.",
@@ -206,6 +239,16 @@ impl Families {
             channel_log_lines_dropped: counters(
                 "proconsul_plugin_channel_log_lines_dropped_total",
                 "Log lines of a channel's component above its limit.",
+                channel,
+            ),
+            channel_cpu: seconds(
+                "proconsul_plugin_channel_cpu_seconds_total",
+                "Time that a channel's component computed, as against waited.",
+                channel,
+            ),
+            channel_memory: gauges(
+                "proconsul_plugin_channel_memory_bytes",
+                "Linear memory of all instances of a channel's component.",
                 channel,
             ),
             reloads: counters(

@@ -68,12 +68,18 @@ impl InstanceMetrics {
 
     /// Counts a response whose header came after `seconds`.
     pub fn answered(&self, status: u16, seconds: f64) {
+        if !self.families.are_counting() {
+            return;
+        }
         self.ended(if status < 500 { TryEnd::Success } else { TryEnd::Error });
         self.answer_seconds.observe(seconds);
     }
 
     /// Counts how a try ended.
     pub fn ended(&self, end: TryEnd) {
+        if !self.families.are_counting() {
+            return;
+        }
         let labels = [self.service.as_str(), self.instance.as_str()];
         self.ends.inc(end as usize, &self.families.traffic.tries, labels);
     }

@@ -22,6 +22,7 @@ mod route;
 mod samples;
 mod series;
 mod service;
+mod store_connections;
 mod traffic;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use route::{RouteMetrics, StatusClass};
 pub use samples::TakeSample;
 use series::SeriesTable;
 pub use service::ServiceMetrics;
+use store_connections::StoreConnections;
 
 /// Every family, and the handles that are in use.
 #[derive(Clone)]
@@ -63,6 +65,7 @@ pub struct Metrics {
     log: LogFamilies,
     alerts: AlertMetrics,
     desk: DeskMetrics,
+    store: StoreConnections,
     routes: Arc<SeriesTable<RouteMetrics>>,
     plugins: Arc<SeriesTable<PluginMetrics>>,
     services: Arc<SeriesTable<ServiceMetrics>>,
@@ -104,6 +107,7 @@ impl Metrics {
         let log = LogFamilies::new(&registry);
         let alerts = AlertMetrics::new(&registry);
         let desk = DeskMetrics::new(&registry);
+        let store = StoreConnections::new(&registry);
         let (routes, plugins, services, checkers, channels) = Default::default();
         let instances = Arc::new(Instances {
             table: SeriesTable::default(),
@@ -119,6 +123,7 @@ impl Metrics {
             log,
             alerts,
             desk,
+            store,
             routes,
             plugins,
             services,
@@ -126,6 +131,16 @@ impl Metrics {
             channels,
             instances,
         }
+    }
+
+    /// Shows how many connections of the registry's store are used, and how many idle, by asking this.
+    pub fn show_store(&self, look: impl Fn() -> Option<[usize; 2]> + Send + Sync + 'static) {
+        self.store.ask(Box::new(look));
+    }
+
+    /// Whether requests are counted from now on.
+    pub fn count_requests(&self, counting: bool) {
+        self.families.counting.store(counting, Ordering::Relaxed);
     }
 
     /// From now on, so many instances get series of their own; those that have some keep them.

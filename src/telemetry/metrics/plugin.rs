@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use super::by_word::ByWord;
 use super::families::Families;
@@ -20,6 +20,8 @@ pub struct PluginMetrics {
     pub picks: IntCounter,
     /// Sampled pick durations.
     pub pick_seconds: Histogram,
+    /// What picks cost, in seconds.
+    pub cpu_seconds: Counter,
     /// Linear memory of all instances.
     pub memory_bytes: IntGauge,
     /// Instances ready to pick.
@@ -44,6 +46,7 @@ impl PluginMetrics {
         Self {
             picks: families.picks.with_label_values(labels),
             pick_seconds: families.pick_seconds.with_label_values(labels),
+            cpu_seconds: families.plugin_cpu.with_label_values(labels),
             memory_bytes: families.plugin_memory.with_label_values(labels),
             slots: families.plugin_slots.with_label_values(labels),
             tripped: families.tripped.with_label_values(labels),
@@ -102,6 +105,7 @@ impl Drop for PluginMetrics {
             for family in [&families.plugin_memory, &families.plugin_slots, &families.tripped] {
                 let _ = family.remove_label_values(labels);
             }
+            let _ = families.plugin_cpu.remove_label_values(labels);
             let _ = families.pick_seconds.remove_label_values(labels);
             self.fallbacks.remove(&families.fallbacks, *labels);
             self.traps.remove(&families.traps, *labels);

@@ -88,6 +88,9 @@ impl RouteMetrics {
 
     /// Counts a request that ended, after `seconds`.
     pub fn finished(&self, class: StatusClass, seconds: f64) {
+        if !self.families.are_counting() {
+            return;
+        }
         let (requests, duration) = self.classes[class.0].get_or_init(|| {
             let labels = &[self.service.as_str(), self.route.as_str(), CLASSES[class.0]];
             (
@@ -101,6 +104,9 @@ impl RouteMetrics {
 
     /// Counts what a request moved, in bytes of bodies, and how often it was sent.
     pub fn moved(&self, request_bytes: u64, response_bytes: u64, tries: usize) {
+        if !self.families.are_counting() {
+            return;
+        }
         let counters = [
             (&self.request_bytes, request_bytes),
             (&self.response_bytes, response_bytes),
@@ -113,6 +119,9 @@ impl RouteMetrics {
 
     /// Counts a request that went wrong, by the proxy's own word for it.
     pub fn erred(&self, kind: &'static str) {
+        if !self.families.are_counting() {
+            return;
+        }
         let place = ERRORS.iter().position(|known| *known == kind);
         let place = place.unwrap_or(ERRORS.len() - 1);
         let labels = [self.service.as_str(), self.route.as_str()];
