@@ -83,12 +83,8 @@ proconsul_plugin::export_alert_channel!(Email);
 impl Config {
     fn refuse_what_there_is_not(&self) -> Result<(), String> {
         let Self { starttls, tls, username, password, .. } = self;
-        let named = [
-            ("starttls", starttls),
-            ("tls", tls),
-            ("username", username),
-            ("password", password),
-        ];
+        let named =
+            [("starttls", starttls), ("tls", tls), ("username", username), ("password", password)];
         match named.iter().find(|(_, written)| written.is_some()) {
             Some((key, _)) => Err(format!(
                 "`{key}` is not to be had: a component speaks plain SMTP, without TLS and passwords; let \
