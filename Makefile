@@ -45,7 +45,8 @@ plugin-deps:
 	@scripts/need-wasm-target
 
 test-deps:
-	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl promtool:prometheus prometheus:prometheus redis-server:redis-server setpriv:util-linux
+	@scripts/need curl:curl h2load:nghttp2-client openssl:openssl promtool:prometheus prometheus:prometheus redis-server:redis-server setpriv:util-linux \
+		prometheus-alertmanager:prometheus-alertmanager aiosmtpd:python3-aiosmtpd python3:python3
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || scripts/need initdb:postgresql
 
 bench-deps:

@@ -30,6 +30,8 @@ mod failover;
 mod framing;
 #[path = "system/health.rs"]
 mod health;
+#[path = "system/hostile_channels.rs"]
+mod hostile_channels;
 #[path = "system/hostile_files.rs"]
 mod hostile_files;
 #[path = "system/hostile_plugins.rs"]
@@ -46,6 +48,8 @@ mod otlp;
 mod picking;
 #[path = "system/protocols.rs"]
 mod protocols;
+#[path = "system/receivers.rs"]
+mod receivers;
 #[path = "system/reload.rs"]
 mod reload;
 #[path = "system/routing.rs"]

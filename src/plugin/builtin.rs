@@ -34,6 +34,7 @@ pub const DEFAULT: &str = "round-robin";
 
 const CHANNELS: &[BuiltIn] = components![
     Kind::AlertChannel,
+    "alertmanager",
     "dingtalk",
     "email",
     "feishu",

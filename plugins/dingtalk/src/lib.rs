@@ -14,13 +14,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered};
+use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered, shortened};
 use proconsul_plugin::{http, time};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 /// Alerts that a message tells of; of more, only their number.
 const MOST_LINES: usize = 20;
+
+/// A message has at most 20 000 bytes, of which this is the text.
+const MAX_TEXT_BYTES: usize = 19_000;
 
 /// What the robot answers where there were too many messages, or it is busy.
 const MAY_PASS: [i64; 3] = [-1, 130101, 660026];
@@ -63,6 +66,7 @@ proconsul_plugin::export_alert_channel!(DingTalk);
 
 fn message(notification: &Notification) -> Value {
     let text = [vec![notification.headline()], notification.lines(MOST_LINES)].concat().join("\n");
+    let text = shortened(&text, MAX_TEXT_BYTES);
     json!({ "msgtype": "text", "text": { "content": text } })
 }
 
@@ -128,6 +132,15 @@ mod tests {
             judge(br#"{"errcode":130101,"errmsg":"fast"}"#),
             Err(Error::Retryable(_))
         ));
+    }
+
+    #[test]
+    fn what_is_long_fits() {
+        let mut notification = sample();
+        notification.alerts[0].annotations = vec![("summary".into(), "警\"\n".repeat(50_000))];
+        let body = message(&notification);
+        assert!(body.to_string().len() <= 20_000 - 200, "{}", body.to_string().len());
+        assert!(body["text"]["content"].as_str().unwrap().ends_with('…'));
     }
 
     #[test]

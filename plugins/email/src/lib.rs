@@ -7,15 +7,18 @@
 //! allow = ["127.0.0.1:25"]
 //! ```
 //!
-//! It speaks plain SMTP, without TLS and without a password: a component has no TLS but for HTTP. Point it
-//! at a relay on this machine or a network that is trusted, which carries the mail on as it should.
+//! It speaks plain SMTP, without TLS (neither STARTTLS nor on connecting) and without a password: a component
+//! has no TLS but for HTTP, and a password without TLS is one for everybody. Point it at a relay on this machine
+//! or a network that is trusted, which carries the mail on as it should.
+//!
+//! A recipient that the relay refuses for good keeps the mail from none of the others.
 
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification};
-use proconsul_plugin::{tcp, time};
+use proconsul_plugin::{log, tcp, time};
 
 /// Alerts that a mail tells of; of more, only their number.
 const MOST_LINES: usize = 200;
@@ -30,6 +33,11 @@ struct Config {
     relay: String,
     from: String,
     to: Vec<String>,
+    // What people expect to find, and are told of.
+    starttls: Option<serde::de::IgnoredAny>,
+    tls: Option<serde::de::IgnoredAny>,
+    username: Option<serde::de::IgnoredAny>,
+    password: Option<serde::de::IgnoredAny>,
 }
 
 struct Email(Config);
@@ -38,6 +46,7 @@ impl AlertChannel for Email {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, String> {
+        config.refuse_what_there_is_not()?;
         if config.relay.parse::<std::net::SocketAddr>().is_err() {
             return Err(format!("`relay` is {:?}; it takes an address and a port", config.relay));
         }
@@ -54,14 +63,12 @@ impl AlertChannel for Email {
     }
 
     fn send(&mut self, notification: &Notification) -> Result<String, Error> {
-        let Config { relay, from, to } = &self.0;
+        let Config { relay, from, to, .. } = &self.0;
         let mut stream = tcp::connect(relay)?;
         expect(&mut stream, "", 220)?;
         expect(&mut stream, "EHLO proconsul\r\n", 250)?;
         expect(&mut stream, &format!("MAIL FROM:<{from}>\r\n"), 250)?;
-        for address in to {
-            expect(&mut stream, &format!("RCPT TO:<{address}>\r\n"), 250)?;
-        }
+        tell_recipients(&mut stream, to)?;
         expect(&mut stream, "DATA\r\n", 354)?;
         let mail = mail(notification, &self.0, time::unix_ms());
         let receipt = expect(&mut stream, &format!("{mail}\r\n.\r\n"), 250)?;
@@ -72,6 +79,40 @@ impl AlertChannel for Email {
 }
 
 proconsul_plugin::export_alert_channel!(Email);
+
+impl Config {
+    fn refuse_what_there_is_not(&self) -> Result<(), String> {
+        let Self { starttls, tls, username, password, .. } = self;
+        let named =
+            [("starttls", starttls), ("tls", tls), ("username", username), ("password", password)];
+        match named.iter().find(|(_, written)| written.is_some()) {
+            Some((key, _)) => Err(format!(
+                "`{key}` is not to be had: a component speaks plain SMTP, without TLS and passwords; let \
+                 `relay` be a relay on this machine, which carries the mail on with both"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Names the recipients. Some of them may be refused for good, which goes to the log; not all.
+fn tell_recipients(stream: &mut tcp::Stream, to: &[String]) -> Result<(), Error> {
+    let mut refusals = Vec::new();
+    for address in to {
+        match expect(stream, &format!("RCPT TO:<{address}>\r\n"), 250) {
+            Ok(_) => {}
+            Err(Error::Permanent(reason)) => refusals.push(format!("{address}: {reason}")),
+            Err(passing) => return Err(passing),
+        }
+    }
+    if refusals.len() == to.len() {
+        return Err(Error::Permanent(refusals.join("; ")));
+    }
+    for refusal in refusals {
+        log::warn!("the mail goes without {refusal}");
+    }
+    Ok(())
+}
 
 /// Says something, and reads the answer, which must have this code.
 fn expect(stream: &mut tcp::Stream, words: &str, code: u16) -> Result<String, Error> {
@@ -90,7 +131,8 @@ fn is_whole(bytes: &[u8]) -> bool {
 /// 4xx may pass, 5xx will not; so says RFC 5321.
 fn judge(answer: &str, expected: u16) -> Result<String, Error> {
     let code: u16 = answer.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0);
-    if code == expected {
+    // 251: not here, and it will be forwarded.
+    if code == expected || (expected == 250 && code == 251) {
         return Ok(answer.get(4..).unwrap_or_default().trim().to_owned());
     }
     let reason = format!("the relay said {:?}, expected {expected}", answer.trim());
@@ -144,7 +186,15 @@ mod tests {
     use proconsul_plugin::alert_channel::sample;
 
     fn config() -> Config {
-        Config { relay: "127.0.0.1:25".into(), from: "a@b".into(), to: vec!["c@d".into()] }
+        Config {
+            relay: "127.0.0.1:25".into(),
+            from: "a@b".into(),
+            to: vec!["c@d".into()],
+            starttls: None,
+            tls: None,
+            username: None,
+            password: None,
+        }
     }
 
     #[test]
@@ -157,6 +207,13 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_tls_is_told_that_there_is_none() {
+        let asks = Config { starttls: Some(serde::de::IgnoredAny), ..config() };
+        let Err(words) = Email::new(asks) else { panic!("it was taken") };
+        assert!(words.contains("`starttls`") && words.contains("without TLS"), "{words}");
+    }
+
+    #[test]
     fn an_answers_code_says_whether_to_try_again() {
         assert_eq!(
             judge("250 2.0.0 Ok: queued as 7\r\n", 250).ok().unwrap(),
@@ -164,6 +221,10 @@ mod tests {
         );
         assert!(matches!(judge("451 later\r\n", 250), Err(Error::Retryable(_))));
         assert!(matches!(judge("550 nobody\r\n", 250), Err(Error::Permanent(_))));
+        assert!(judge("251 will forward\r\n", 250).is_ok());
+        for garbage in ["2", "ä50 x\r\n", "\u{fffd}\u{fffd}\r\n", "HTTP/1.1 400\r\n"] {
+            assert!(matches!(judge(garbage, 250), Err(Error::Retryable(_))), "{garbage:?}");
+        }
         assert!(matches!(judge("", 250), Err(Error::Retryable(_))));
         assert!(is_whole(b"250-a\r\n250 b\r\n") && !is_whole(b"250-a\r\n"));
     }

@@ -13,13 +13,16 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
-use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered};
+use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered, shortened};
 use proconsul_plugin::{http, time};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 /// Alerts that a message tells of; of more, only their number.
 const MOST_LINES: usize = 20;
+
+/// A request has at most 20 KB, of which this is the text; the rest is for the signature.
+const MAX_TEXT_BYTES: usize = 19_000;
 
 /// What the bot answers where there were too many messages.
 const TOO_MANY: [i64; 2] = [9499, 11232];
@@ -63,6 +66,7 @@ proconsul_plugin::export_alert_channel!(Feishu);
 
 fn message(notification: &Notification) -> Value {
     let text = [vec![notification.headline()], notification.lines(MOST_LINES)].concat().join("\n");
+    let text = shortened(&text, MAX_TEXT_BYTES);
     json!({ "msg_type": "text", "content": { "text": text } })
 }
 
@@ -102,6 +106,15 @@ mod tests {
         assert!(matches!(judge(br#"{"code":19021,"msg":"sign"}"#), Err(Error::Permanent(_))));
         assert!(matches!(judge(br#"{"code":11232,"msg":"many"}"#), Err(Error::Retryable(_))));
         assert!(matches!(judge(b"<html>"), Err(Error::Permanent(_))));
+    }
+
+    #[test]
+    fn what_is_long_fits() {
+        let mut notification = sample();
+        notification.alerts[0].annotations = vec![("summary".into(), "警\"\n".repeat(50_000))];
+        let body = message(&notification);
+        assert!(body.to_string().len() <= 20_000 - 200, "{}", body.to_string().len());
+        assert!(body["content"]["text"].as_str().unwrap().ends_with('…'));
     }
 
     #[test]

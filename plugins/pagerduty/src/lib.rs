@@ -10,7 +10,7 @@
 //! By the Events API v2. The group's key is the `dedup_key`: what is told of a group again goes to the
 //! incident that there is.
 
-use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered};
+use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered, shortened};
 use proconsul_plugin::http;
 use serde_json::{Value, json};
 
@@ -20,6 +20,9 @@ const MOST_LINES: usize = 50;
 /// What PagerDuty takes of these.
 const MAX_SUMMARY_CHARS: usize = 1024;
 const MAX_DEDUP_CHARS: usize = 255;
+
+/// Of one alert: an event has at most 512 KB, all of it.
+const MAX_LINE_BYTES: usize = 8 << 10;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +87,8 @@ fn event(notification: &Notification, config: &Config) -> Value {
         _ => "error",
     };
     let summary: String = notification.headline().chars().take(MAX_SUMMARY_CHARS).collect();
+    let lines = notification.lines(MOST_LINES);
+    let alerts: Vec<_> = lines.iter().map(|line| shortened(line, MAX_LINE_BYTES)).collect();
     json!({
         "routing_key": config.routing_key,
         "event_action": "trigger",
@@ -92,7 +97,7 @@ fn event(notification: &Notification, config: &Config) -> Value {
             "summary": summary,
             "source": config.source,
             "severity": severity,
-            "custom_details": { "alerts": notification.lines(MOST_LINES) },
+            "custom_details": { "alerts": alerts },
         },
     })
 }

@@ -4,6 +4,8 @@
 //! [`tcp`](crate::tcp). It may reach what `allow` in the channel's TOML lists; everything else is
 //! refused, and the operator sees the attempt.
 
+use std::time::UNIX_EPOCH;
+
 use serde::de::DeserializeOwned;
 
 pub use crate::bindings::alert_channel::exports::proconsul::alert_channel::channel::{
@@ -13,7 +15,7 @@ pub use crate::bindings::alert_channel::exports::proconsul::alert_channel::chann
 pub use crate::bindings::alert_channel::proconsul::alert_channel::journal;
 pub use crate::bindings::alert_channel::proconsul::alert_channel::types::{Alert, Retry};
 pub use crate::health_check::NetworkError;
-use crate::http;
+use crate::{http, time};
 
 /// An alert channel. Each notification has a value of its own: nothing is kept from one to the next.
 pub trait AlertChannel: Sized + 'static {
@@ -144,9 +146,44 @@ pub fn delivered(response: Result<http::Response, NetworkError>) -> Result<http:
     if !matches!(status, 408 | 425 | 429 | 500..) {
         return Err(Error::Permanent(reason));
     }
-    let seconds = response.header("retry-after").and_then(|value| value.trim().parse::<u64>().ok());
-    let after_ms = seconds.map(|seconds| seconds.saturating_mul(1000));
+    let after_ms = response.header("retry-after").and_then(|value| rest_ms(value, time::unix_ms));
     Err(Error::Retryable(Retry { reason, after_ms }))
+}
+
+/// How long a `Retry-After` asks for: seconds, or until a date by the clock here.
+fn rest_ms(value: &str, now_ms: impl Fn() -> u64) -> Option<u64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let date = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let date_ms = u64::try_from(date.as_millis()).ok()?;
+    Some(date_ms.saturating_sub(now_ms()))
+}
+
+/// As much of a text as fits into `most` bytes of JSON, its escapes counted. It is cut between
+/// characters, and then ends in `…`.
+pub fn shortened(text: &str, most: usize) -> String {
+    const MARK: char = '…';
+    let (mut bytes, mut end) = (0, 0);
+    for (at, character) in text.char_indices() {
+        if bytes + MARK.len_utf8() <= most {
+            end = at; // so much, and the mark, would fit
+        }
+        bytes += json_bytes(character);
+        if bytes > most {
+            return text[..end].chars().chain([MARK]).collect();
+        }
+    }
+    text.to_owned()
+}
+
+fn json_bytes(character: char) -> usize {
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        other => other.len_utf8(),
+    }
 }
 
 /// A notification to test with: one alert that fires, and one that is over.
@@ -192,6 +229,34 @@ mod tests {
             notification.lines(1)[0],
             "resolved: 12 % of requests fail (severity=critical, instance=b)"
         );
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_rest_by_a_date() {
+        let rest = |value| rest_ms(value, || 784_111_770_000);
+        assert_eq!(rest("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7000));
+        assert_eq!(rest("Sun, 06 Nov 1994 08:49:00 GMT"), Some(0), "it is over");
+        assert_eq!(rest(" 120 "), Some(120_000));
+        assert_eq!(rest("18446744073709551615"), Some(u64::MAX));
+        for nonsense in ["", "soon", "-1", "1.5", "Sun, 99 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(rest(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_by_its_size_in_json() {
+        assert_eq!(shortened("abc", 3), "abc");
+        assert_eq!(shortened("abcdef", 5), "ab…");
+        assert_eq!(shortened("äöü", 6), "äöü");
+        assert_eq!(shortened("äöüß", 6), "ä…");
+        assert_eq!(shortened("\n\n\n", 5), "\n…");
+        assert_eq!(shortened("", 0), "");
+        for text in ["x".repeat(99), "\"警".repeat(40), "\0\u{1f}\u{7f}🚨".repeat(20)] {
+            for most in 3..60 {
+                let json = serde_json::to_string(&shortened(&text, most)).unwrap();
+                assert!(json.len() - 2 <= most, "{json} in {most}");
+            }
+        }
     }
 
     #[test]

@@ -7,15 +7,16 @@
 //! allow = ["hooks.slack.com:443"]
 //! ```
 
-use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered};
+use proconsul_plugin::alert_channel::{AlertChannel, Error, Notification, delivered, shortened};
 use proconsul_plugin::http;
 use serde_json::{Value, json};
 
 /// Alerts that a message tells of; of more, only their number.
 const MOST_LINES: usize = 20;
 
-/// Slack cuts what is longer.
-const MAX_TEXT_CHARS: usize = 3000;
+/// Slack refuses messages of more than 40 000 characters. Escaped, a text may be five times as long.
+const MAX_TEXT_BYTES: usize = 6000;
+const MAX_HEADLINE_BYTES: usize = 500;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,9 +50,8 @@ proconsul_plugin::export_alert_channel!(Slack);
 
 /// The message by itself.
 fn message(notification: &Notification) -> Value {
-    let headline = notification.headline();
-    let text: String =
-        notification.lines(MOST_LINES).join("\n").chars().take(MAX_TEXT_CHARS).collect();
+    let headline = shortened(&notification.headline(), MAX_HEADLINE_BYTES);
+    let text = shortened(&notification.lines(MOST_LINES).join("\n"), MAX_TEXT_BYTES);
     let color = match (notification.is_resolved(), notification.severity()) {
         (true, _) => "good",
         (false, "warning" | "info") => "warning",
@@ -80,6 +80,19 @@ mod tests {
         notification.alerts.remove(0);
         assert_eq!(message(&notification)["attachments"][0]["color"], "good");
         assert_eq!(message(&notification)["text"], "[RESOLVED] HighErrorRate");
+    }
+
+    #[test]
+    fn what_is_long_fits_into_slacks_40_000_characters() {
+        let mut notification = sample();
+        notification.common_labels = vec![("alertname".into(), "&警".repeat(50_000))];
+        notification.alerts[0].annotations = vec![("summary".into(), "<".repeat(100_000))];
+        let message = message(&notification);
+        let chars = |text: &Value| text.as_str().unwrap().chars().count();
+        let attachment = &message["attachments"][0];
+        let all = [&message["text"], &attachment["fallback"], &attachment["text"]];
+        assert!(all.into_iter().map(chars).sum::<usize>() < 40_000);
+        assert!(attachment["text"].as_str().unwrap().ends_with("&lt;…"), "no entity is cut");
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct Permit {
     host: String,
     addresses: Vec<SocketAddr>,
     pub budget: Arc<Budget>,
-    /// The one answer of this check for each name that it asked for.
+    /// The one answer in this call for each name that it asked for.
     answers: Mutex<HashMap<String, Arc<Answer>>>,
 }
 
@@ -87,7 +87,7 @@ impl Permit {
     pub fn vet(&self, address: SocketAddr) -> bool {
         let granted = self.is_allowed(address);
         if !granted {
-            self.deny(&address, "neither the instance under check nor listed in `allow`");
+            self.deny(&address, self.not_listed());
         }
         granted
     }
@@ -105,7 +105,7 @@ impl Permit {
         if allowed.is_empty() {
             let led_to: Vec<_> = all.iter().map(SocketAddr::to_string).collect();
             let address = format!("{host}:{port} ({})", led_to.join(", "));
-            self.deny(&address, "neither the instance under check nor listed in `allow`");
+            self.deny(&address, self.not_listed());
             return Err(NoWay::Denied);
         }
         Ok(allowed)
@@ -118,7 +118,7 @@ impl Permit {
             return Ok(self.addresses.iter().map(SocketAddr::ip).collect());
         }
         if !self.names_allowed().any(|allowed| allowed.eq_ignore_ascii_case(&name)) {
-            self.deny(&name, "its name is neither the instance's nor listed in `allow`");
+            self.deny(&name, self.not_listed());
             return Err(NoWay::Denied);
         }
         // Bounded: only names that are listed come this far.
@@ -150,7 +150,7 @@ impl Permit {
         })
     }
 
-    /// Whether this check was told that `name` is at `ip`.
+    /// Whether this call was told that `name` is at `ip`.
     fn answered(&self, name: &str, ip: IpAddr) -> bool {
         if name.eq_ignore_ascii_case(&self.host) {
             return self.addresses.iter().any(|known| known.ip() == ip);
@@ -169,9 +169,17 @@ impl Permit {
         })
     }
 
-    /// Notes that the check read more than it may.
+    /// Notes that the call read more than it may.
     pub fn note_flood(&self) {
         self.deny(&format!("byte {}", MAX_READ_BYTES + 1), "a call may read no more");
+    }
+
+    /// Why somebody may not be reached, in the words of what is at work: only a check has an instance.
+    fn not_listed(&self) -> &'static str {
+        match self.instance {
+            Some(_) => "neither the instance under check nor listed in `allow`",
+            None => "not listed in `allow`",
+        }
     }
 
     /// Logs and counts what was refused.
