@@ -5,14 +5,13 @@
 //! oldest is removed.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Lines of a busy moment go to the disk in one call.
-const BUFFER_BYTES: usize = 64 << 10;
+use super::buffered::Buffered;
 
 /// When a file is begun anew, and how many former ones stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +44,10 @@ impl Period {
     }
 }
 
-/// Appends to a file. Each `write` is whole lines, and ends up in one file.
+/// Appends to a file.
 pub struct RotatingFile {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: Buffered<File>,
     written_bytes: u64,
     /// When it was last written to.
     written_at: SystemTime,
@@ -71,7 +70,16 @@ impl RotatingFile {
         former.flush()
     }
 
-    /// Appends whole lines.
+    /// Appends whole lines, all to one file. An error says that these, and what waited, are lost.
+    pub fn put(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.write_at(lines, SystemTime::now())
+    }
+
+    /// Writes what waits. An error says that it is lost.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
     fn write_at(&mut self, lines: &[u8], now: SystemTime) -> io::Result<()> {
         if let Some(rotation) = self.rotation
             && self.is_over(&rotation, lines.len() as u64, now)
@@ -79,7 +87,7 @@ impl RotatingFile {
             self.rotate(rotation.keep)?;
             self.remove_old(now);
         }
-        self.file.write_all(lines)?;
+        self.file.put(lines)?;
         self.written_bytes += lines.len() as u64;
         self.written_at = now;
         Ok(())
@@ -119,27 +127,16 @@ impl RotatingFile {
     }
 }
 
-impl Write for RotatingFile {
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.write_at(lines, SystemTime::now())?;
-        Ok(lines.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
 /// Opens a file to append to it.
 pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
 /// A file with its length, and when it was last written to.
-fn begin(file: File) -> io::Result<(BufWriter<File>, u64, SystemTime)> {
+fn begin(file: File) -> io::Result<(Buffered<File>, u64, SystemTime)> {
     let metadata = file.metadata()?;
     let written_at = metadata.modified()?;
-    Ok((BufWriter::with_capacity(BUFFER_BYTES, file), metadata.len(), written_at))
+    Ok((Buffered::new(file), metadata.len(), written_at))
 }
 
 fn is_at(file: &File, path: &Path) -> bool {
@@ -214,7 +211,7 @@ mod tests {
         let every = Some(Period::Day);
         let rotation = Rotation { size_bytes: None, every, keep: 1, max_age: None };
         let mut file = RotatingFile::open(&path, Some(rotation)).unwrap();
-        file.write_all(b"new\n").unwrap();
+        file.put(b"new\n").unwrap();
         file.flush().unwrap();
         let expected = [("log", "new\n"), ("log.1", "old\n")];
         assert_eq!(names(directory.path()), expected.map(|(n, t)| (n.to_owned(), t.to_owned())));
@@ -227,7 +224,7 @@ mod tests {
         let rotation = Some(by_size(2));
         let mut file = RotatingFile::open(&path, rotation).unwrap();
         for line in ["a\n", "b\n", "c\n", "longer than a file\n", "d\n", "e\n"] {
-            file.write_all(line.as_bytes()).unwrap();
+            file.put(line.as_bytes()).unwrap();
         }
         file.flush().unwrap();
         let expected = [("log", "d\ne\n"), ("log.1", "longer than a file\n"), ("log.2", "c\n")];
@@ -241,12 +238,12 @@ mod tests {
         fs::write(&path, "old\n").unwrap();
         let rotation = Some(by_size(1));
         let mut file = RotatingFile::open(&path, rotation).unwrap();
-        file.write_all(b"new\n").unwrap();
+        file.put(b"new\n").unwrap();
         file.flush().unwrap();
         assert_eq!(fs::read_to_string(numbered(&path, 1)).unwrap(), "old\n");
         fs::rename(&path, directory.path().join("moved")).unwrap();
         fs::write(&path, "of another\n").unwrap();
-        file.write_all(b"more\n").unwrap();
+        file.put(b"more\n").unwrap();
         file.flush().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "of another\nmore\n");
         assert_eq!(fs::read_to_string(numbered(&path, 1)).unwrap(), "old\n");

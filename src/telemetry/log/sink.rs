@@ -1,7 +1,7 @@
 //! Where a writer's records end up.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::record::Record;
 use super::syslog::{Syslog, SyslogAddress};
+use crate::telemetry::buffered::Buffered;
 use crate::telemetry::rotating_file::{RotatingFile, Rotation, append};
 
 /// Where a writer writes.
@@ -29,7 +30,7 @@ pub enum Destination {
 
 /// Takes records one after the other.
 pub(super) trait Sink: Send {
-    /// Takes a record, or keeps nothing of it.
+    /// Takes a record. An error says that it is lost, and unless the sink is patient, so is what waited.
     fn put(&mut self, record: &Record) -> io::Result<()>;
 
     /// Has everything that was taken written.
@@ -39,27 +40,13 @@ pub(super) trait Sink: Send {
     fn is_patient(&self) -> bool;
 }
 
-impl Sink for BufWriter<io::Stdout> {
+impl<W: io::Write + Send> Sink for Buffered<W> {
     fn put(&mut self, record: &Record) -> io::Result<()> {
-        self.write_all(&record.line)
+        self.put(&record.line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Write::flush(self)
-    }
-
-    fn is_patient(&self) -> bool {
-        false
-    }
-}
-
-impl Sink for BufWriter<io::Stderr> {
-    fn put(&mut self, record: &Record) -> io::Result<()> {
-        self.write_all(&record.line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Write::flush(self)
+        self.flush()
     }
 
     fn is_patient(&self) -> bool {
@@ -81,7 +68,7 @@ impl Sink for Exchangeable {
         if let Some(fresh) = self.fresh.lock().take() {
             self.file.exchange(fresh)?;
         }
-        self.file.write_all(&record.line)
+        self.file.put(&record.line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -97,8 +84,8 @@ impl Destination {
     /// Opens it. `fresh` is where another file is put for it.
     pub(super) fn open(&self, fresh: Fresh) -> io::Result<Box<dyn Sink>> {
         Ok(match self {
-            Self::Stdout => Box::new(BufWriter::new(io::stdout())),
-            Self::Stderr => Box::new(BufWriter::new(io::stderr())),
+            Self::Stdout => Box::new(Buffered::new(io::stdout())),
+            Self::Stderr => Box::new(Buffered::new(io::stderr())),
             Self::Syslog { address, facility } => Box::new(Syslog::new(address.clone(), *facility)),
             Self::File { path, rotation } => {
                 Box::new(Exchangeable { file: RotatingFile::open(path, *rotation)?, fresh })

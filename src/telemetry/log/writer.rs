@@ -139,14 +139,30 @@ impl Thread {
         OWN.set(Some(self.name.clone()));
         let mut messages = Vec::new();
         while self.messages.take(&mut messages) {
-            let (mut to_answer, mut outcome) = (Vec::new(), Ok(()));
+            let (mut to_answer, mut outcome, mut taken) = (Vec::new(), Ok(()), 0);
             for message in messages.drain(..) {
                 match message {
                     Message::Flush(reply) => to_answer.push(reply),
-                    Message::Record(record) => outcome = self.write(&record).and(outcome),
+                    Message::Record(record) => match self.write(&record) {
+                        Ok(()) => taken += 1,
+                        Err(error) if self.sink.is_patient() => {
+                            self.metrics.not_written.inc();
+                            outcome = Err(error);
+                        }
+                        Err(error) => {
+                            self.metrics.not_written.inc_by(taken + 1);
+                            (taken, outcome) = (0, Err(error));
+                        }
+                    },
                 }
             }
-            let outcome = outcome.and_then(|()| self.sink.flush());
+            match self.sink.flush() {
+                Ok(()) => self.metrics.written.inc_by(taken),
+                Err(error) => {
+                    self.metrics.not_written.inc_by(taken);
+                    outcome = Err(error);
+                }
+            }
             self.faults.note(outcome.as_ref().err(), &self.name, Instant::now());
             for reply in to_answer {
                 let _ = reply.try_send(()); // it may no longer be waited for
@@ -157,16 +173,12 @@ impl Thread {
     fn write(&mut self, record: &Record) -> io::Result<()> {
         let mut wait = FIRST_WAIT;
         loop {
-            let Err(error) = self.sink.put(record) else {
-                self.metrics.written.inc();
-                return Ok(());
-            };
+            let Err(error) = self.sink.put(record) else { return Ok(()) };
             self.faults.note(Some(&error), &self.name, Instant::now());
             // Meanwhile the queue fills, and what finds it full is counted there.
             if !self.sink.is_patient()
                 || self.impatient.recv_timeout(wait) != Err(RecvTimeoutError::Timeout)
             {
-                self.metrics.not_written.inc();
                 return Err(error);
             }
             wait = (wait * 2).min(LONGEST_WAIT);
