@@ -10,10 +10,12 @@ use super::strategy::source;
 use crate::config::path::KeyPath;
 use crate::config::schema;
 use crate::config::types::AlertChannel;
-use crate::model::ChannelName;
+use crate::model::{ChannelName, PluginSource};
 
 /// A sending that takes longer holds up what comes after it.
 const LONGEST: Duration = Duration::from_secs(300);
+/// The built-in component that does nothing but append to `file`.
+const FILE: &str = "file";
 const MOST_PER_MINUTE: u32 = 10_000;
 
 type Channels = BTreeMap<ChannelName, Arc<AlertChannel>>;
@@ -46,6 +48,12 @@ fn channel(
     let allow = allowed(&allow, &at.key("allow"), check);
     if file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
         check.wrong(&at.key("file"), "is empty; allowed is a path");
+    }
+    if file.is_none() && source == Some(PluginSource::BuiltIn(FILE.to_owned())) {
+        check.wrong(
+            &at.key("file"),
+            "is missing; the channel `file` appends to the path that it names",
+        );
     }
     let timeout = check.time(&at.key("timeout"), timeout, MILLISECOND, LONGEST);
     let max_per_minute = max_per_minute
