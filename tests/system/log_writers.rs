@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::admin_api::ask;
+use crate::mesh::command::command;
 use crate::mesh::wait::eventually;
 use crate::mesh::{Mesh, Upstream};
 
@@ -163,6 +164,26 @@ async fn the_level_is_changed_while_it_runs_and_goes_back_by_itself() {
     }
     let audit = ask(&mesh, "GET", "/v1/audit", None).await.json();
     assert!(audit.to_string().contains("log.level"), "{audit:#}");
+}
+
+#[tokio::test]
+async fn the_level_is_shown_and_set_from_the_command_line() {
+    let mesh = mesh("[admin.auth]\nanonymous = \"admin\"\n[log]\nlevel = \"warn\"\n").await;
+    let admin = format!("http://{}", mesh.admin);
+    let level = async |arguments: &[&str]| {
+        let said = command(&[&["log", "level"], arguments, &["--admin", &admin]].concat()).await;
+        said.stdout.lines().nth(1).map_or(said.stderr, str::to_owned)
+    };
+    let words = async |arguments: &[&str]| -> Vec<String> {
+        level(arguments).await.split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(words(&[]).await[1..], ["warn", "warn", "-"]);
+    let set = words(&["debug", "--for", "10m"]).await;
+    assert_eq!(set[1..3], ["debug", "warn"]);
+    assert_ne!(set[3], "-", "until when");
+    assert_eq!(words(&["--reset"]).await[1..], ["warn", "warn", "-"]);
+    assert!(level(&["loud"]).await.contains("is no log level"), "{}", level(&["loud"]).await);
+    assert!(level(&["--writer", "x"]).await.contains("--reset"));
 }
 
 #[tokio::test]

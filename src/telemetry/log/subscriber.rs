@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
-use tracing_log::NormalizeEvent;
+use tracing_log::{AsLog, NormalizeEvent};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -50,8 +50,9 @@ pub fn start(level: Level) {
 /// Tells these from now on.
 pub fn set_outlets(outlets: Vec<EventOutlet>) {
     OUTLETS.store(Some(Arc::new(outlets)));
-    // Who says something has remembered whether anybody listens.
+    // Who says something has remembered whether anybody listens; so have those that use the `log` crate.
     tracing::callsite::rebuild_interest_cache();
+    tracing_log::log::set_max_level(LevelFilter::current().as_log());
 }
 
 /// Hands events to the outlets.
@@ -142,5 +143,12 @@ mod tests {
         assert_eq!(admitted(0), FOREIGN_LINES_PER_SECOND);
         assert_eq!(admitted(0), 0);
         assert_eq!(admitted(7), FOREIGN_LINES_PER_SECOND);
+    }
+
+    /// What they would say costs them nothing, which pingora has much of for each request.
+    #[test]
+    fn libraries_know_what_nobody_hears() {
+        start("info".parse().unwrap());
+        assert_eq!(tracing_log::log::max_level(), tracing_log::log::LevelFilter::Info);
     }
 }
