@@ -8,6 +8,7 @@ use super::context::Inner;
 use super::gateway::Shared;
 use super::route::Target;
 use crate::telemetry::access_line::Entry;
+use crate::telemetry::address_text::AddressText;
 use crate::telemetry::metrics::StatusClass;
 
 /// Counts a request that has ended, and logs it.
@@ -47,18 +48,17 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         },
         None => ("", ""),
     };
-    let upstream = context
-        .upstreams
-        .as_ref()
-        .zip(context.placement.index())
-        .map(|(upstreams, index)| upstreams.set.members()[index].address.to_string());
-    let client_ip = context.client.map_or_else(String::new, |client| client.ip.to_string());
+    let upstream =
+        context.upstreams.as_ref().zip(context.placement.index()).map(|(upstreams, index)| {
+            AddressText::of_socket(upstreams.set.members()[index].address)
+        });
+    let client_ip = context.client.map(|client| AddressText::of_ip(client.ip));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     access_log.write(&Entry {
         unix_ms: (now.saturating_sub(elapsed)).as_millis() as u64,
         request_id: context.names.as_ref().map_or("", |n| n.request_id.to_str().unwrap_or("")),
         trace_id,
-        client_ip: &client_ip,
+        client_ip: client_ip.as_ref().map_or("", AddressText::as_str),
         method: header.method.as_str(),
         host: super::host::host_of(header),
         path: &String::from_utf8_lossy(header.raw_path()),
@@ -69,7 +69,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
         },
         route,
         service,
-        upstream: upstream.as_deref().unwrap_or(""),
+        upstream: upstream.as_ref().map_or("", AddressText::as_str),
         status,
         bytes_in: context.body_bytes,
         bytes_out,

@@ -37,6 +37,39 @@ pub const FIELDS: [&str; 12] = [
     "tries",
 ];
 
+/// A field, once its name was looked up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Field {
+    ClientIp,
+    Method,
+    Host,
+    Path,
+    Protocol,
+    Route,
+    Upstream,
+    Status,
+    BytesIn,
+    BytesOut,
+    DurationUs,
+    Tries,
+}
+
+/// In the order of their names in [`FIELDS`].
+const KINDS: [Field; FIELDS.len()] = [
+    Field::ClientIp,
+    Field::Method,
+    Field::Host,
+    Field::Path,
+    Field::Protocol,
+    Field::Route,
+    Field::Upstream,
+    Field::Status,
+    Field::BytesIn,
+    Field::BytesOut,
+    Field::DurationUs,
+    Field::Tries,
+];
+
 /// A request that has ended.
 #[derive(Debug, Clone)]
 pub struct Entry<'a> {
@@ -94,7 +127,7 @@ pub enum UserId {
 /// A [`Choice`], ready for use.
 #[derive(Debug)]
 pub struct Form {
-    fields: Vec<&'static str>,
+    fields: Vec<(&'static str, Field)>,
     request_headers: Vec<Shown>,
     response_headers: Vec<Shown>,
     mask_query: Vec<String>,
@@ -123,8 +156,9 @@ impl Form {
             let shown = |name| Shown { masked: mask_headers.contains(&name), name };
             names.into_iter().map(shown).collect()
         };
+        let is_chosen = |name: &str| fields.iter().any(|own| own == name);
         Self {
-            fields: FIELDS.into_iter().filter(|f| fields.iter().any(|own| own == f)).collect(),
+            fields: FIELDS.into_iter().zip(KINDS).filter(|(name, _)| is_chosen(name)).collect(),
             request_headers: shown(request_headers),
             response_headers: shown(response_headers),
             mask_query,
@@ -171,10 +205,10 @@ impl Form {
     }
 
     fn describe_fields(&self, entry: &Entry<'_>, record: &mut impl Object) {
-        for &field in &self.fields {
+        for &(name, field) in &self.fields {
             match self.value_of(field, entry) {
-                FieldValue::Text(text) => record.text(field, &text),
-                FieldValue::Number(number) => record.number(field, number),
+                FieldValue::Text(text) => record.text(name, &text),
+                FieldValue::Number(number) => record.number(name, number),
             }
         }
         record.text("error", entry.error);
@@ -191,25 +225,25 @@ impl Form {
     }
 
     /// The names of what a line says under `fields`.
-    pub(super) fn fields(&self) -> &[&'static str] {
+    pub(super) fn fields(&self) -> &[(&'static str, Field)] {
         &self.fields
     }
 
     /// What a line says of one of its fields.
-    pub(super) fn value_of<'e>(&self, field: &str, entry: &Entry<'e>) -> FieldValue<'e> {
+    pub(super) fn value_of<'e>(&self, field: Field, entry: &Entry<'e>) -> FieldValue<'e> {
         match field {
-            "client_ip" => FieldValue::Text(entry.client_ip.into()),
-            "method" => FieldValue::Text(entry.method.into()),
-            "host" => FieldValue::Text(entry.host.into()),
-            "path" => FieldValue::Text(masked_path(entry.path, &self.mask_query)),
-            "protocol" => FieldValue::Text(entry.protocol.into()),
-            "route" => FieldValue::Text(entry.route.into()),
-            "upstream" => FieldValue::Text(entry.upstream.into()),
-            "status" => FieldValue::Number(entry.status.into()),
-            "bytes_in" => FieldValue::Number(entry.bytes_in),
-            "bytes_out" => FieldValue::Number(entry.bytes_out),
-            "duration_us" => FieldValue::Number(entry.duration_us),
-            _ => FieldValue::Number(entry.tries as u64),
+            Field::ClientIp => FieldValue::Text(entry.client_ip.into()),
+            Field::Method => FieldValue::Text(entry.method.into()),
+            Field::Host => FieldValue::Text(entry.host.into()),
+            Field::Path => FieldValue::Text(masked_path(entry.path, &self.mask_query)),
+            Field::Protocol => FieldValue::Text(entry.protocol.into()),
+            Field::Route => FieldValue::Text(entry.route.into()),
+            Field::Upstream => FieldValue::Text(entry.upstream.into()),
+            Field::Status => FieldValue::Number(entry.status.into()),
+            Field::BytesIn => FieldValue::Number(entry.bytes_in),
+            Field::BytesOut => FieldValue::Number(entry.bytes_out),
+            Field::DurationUs => FieldValue::Number(entry.duration_us),
+            Field::Tries => FieldValue::Number(entry.tries as u64),
         }
     }
 

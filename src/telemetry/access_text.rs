@@ -29,10 +29,10 @@ pub fn line(form: &Form, entry: &Entry<'_>, coloured: bool) -> Vec<u8> {
     pair("request_id", &quoted(entry.request_id.into()));
     pair("trace_id", &quoted(entry.trace_id.into()));
     pair("user_id", &quoted(form.user_id(entry)));
-    for &field in form.fields() {
+    for &(name, field) in form.fields() {
         match form.value_of(field, entry) {
-            FieldValue::Text(text) => pair(field, &quoted(text)),
-            FieldValue::Number(number) => pair(field, &number),
+            FieldValue::Text(text) => pair(name, &quoted(text)),
+            FieldValue::Number(number) => pair(name, &number),
         }
     }
     pair("error", &quoted(entry.error.into()));

@@ -44,9 +44,11 @@ impl JsonLine {
     }
 
     fn key(&mut self, key: &str) {
-        let comma: &[u8] =
-            if std::mem::replace(&mut self.is_empty, false) { b"\"" } else { b",\"" };
-        self.buffer.extend_from_slice(comma);
+        self.buffer.reserve(key.len() + 4);
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.buffer.push(b',');
+        }
+        self.buffer.push(b'"');
         self.buffer.extend_from_slice(key.as_bytes());
         self.buffer.extend_from_slice(b"\":");
     }
@@ -102,7 +104,7 @@ impl Object for Map<String, Value> {
 fn push_quoted(buffer: &mut Vec<u8>, text: &str) {
     buffer.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest.iter().position(|&byte| needs_escape(byte)) {
+    while let Some(at) = first_escape(rest) {
         buffer.extend_from_slice(&rest[..at]);
         match rest[at] {
             b'"' => buffer.extend_from_slice(b"\\\""),
@@ -121,8 +123,19 @@ fn push_quoted(buffer: &mut Vec<u8>, text: &str) {
     buffer.push(b'"');
 }
 
+/// Where the first byte is that needs an escape. Sixteen at a time, which the processor compares at once.
+fn first_escape(text: &[u8]) -> Option<usize> {
+    let (chunks, _) = text.as_chunks::<16>();
+    let plain = chunks
+        .iter()
+        .take_while(|chunk| !chunk.iter().fold(false, |found, &byte| found | needs_escape(byte)));
+    let from = plain.count() * 16;
+    let rest = text[from..].iter().position(|&byte| needs_escape(byte));
+    rest.map(|at| from + at)
+}
+
 fn needs_escape(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 #[cfg(test)]
@@ -158,6 +171,19 @@ mod tests {
         let expected =
             json!({ "a": "", "b": { "c": 0, "d": {}, "e": u64::MAX }, "f": {}, "g": 0.25 });
         assert_eq!(both(nested, nested), [expected.clone(), expected]);
+    }
+
+    #[test]
+    fn an_escape_is_found_wherever_it_is() {
+        for length in 0..50 {
+            let plain = vec![b'x'; length];
+            assert_eq!(first_escape(&plain), None);
+            for at in 0..length {
+                let mut text = plain.clone();
+                text[at] = b'"';
+                assert_eq!(first_escape(&text), Some(at), "{length}");
+            }
+        }
     }
 
     proptest! {

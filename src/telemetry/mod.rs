@@ -5,6 +5,7 @@
 pub mod access_line;
 pub mod access_log;
 mod access_text;
+pub mod address_text;
 pub mod buffered;
 pub mod clock;
 pub mod gathering;
