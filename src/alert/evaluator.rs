@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::facts::Take;
 use super::rules::{Evaluation, History, Record, Rule, RuleSet};
 use crate::model::UnixMillis;
+use crate::telemetry::give_way::give_way;
 use crate::telemetry::metrics::AlertMetrics;
 
 /// What is evaluated, and how often. A reload publishes another one.
@@ -65,6 +66,7 @@ pub fn start(
     let stopped = stop.clone();
     let evaluator = Evaluator::new(plan, source, sink, metrics);
     let run = move || {
+        give_way();
         runtime.block_on(async { stopped.run_until_cancelled(evaluator.run(kept)).await });
     };
     let thread = std::thread::Builder::new().name("alert-rules".to_owned()).spawn(run)?;

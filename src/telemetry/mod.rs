@@ -9,6 +9,7 @@ pub mod address_text;
 pub mod buffered;
 pub mod clock;
 pub mod gathering;
+pub mod give_way;
 pub mod json_line;
 mod jwt_claim;
 pub mod log;

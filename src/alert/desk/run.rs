@@ -14,6 +14,7 @@ use super::handle::Desk;
 use super::room::{Room, Setups};
 use crate::registry::Registry;
 use crate::store::alerts::{AlertGround, AlertStore};
+use crate::telemetry::give_way::give_way;
 use crate::telemetry::metrics::DeskMetrics;
 
 /// The running desk. It ends when this is dropped: what is being sent is waited for, shortly.
@@ -52,6 +53,7 @@ pub fn start(
     let workers = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("alert-channels")
+        .on_thread_start(give_way)
         .enable_all()
         .build()?;
     let stop = CancellationToken::new();
@@ -60,6 +62,7 @@ pub fn start(
     let (tell_rules, kept) = oneshot::channel();
     let handle = workers.handle().clone();
     let run = move || {
+        give_way();
         runtime.block_on(async {
             let begin = async {
                 let setup = setups.wait_for(Option::is_some).await.ok()?.clone()?;

@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{Ring, RingSettings};
 use crate::telemetry::Metrics;
+use crate::telemetry::give_way::give_way;
 
 /// Settings that may wait to be taken; a reload waits for the thread past that.
 const MAX_WAITING: usize = 4;
@@ -23,6 +24,7 @@ impl Sampler {
         let (tell, told) = mpsc::sync_channel(MAX_WAITING);
         let mut settings = settings;
         let run = move || {
+            give_way();
             let mut due = Instant::now();
             loop {
                 match told.recv_timeout(due.saturating_duration_since(Instant::now())) {
