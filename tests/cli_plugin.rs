@@ -100,7 +100,7 @@ fn from_nothing_to_a_health_check() {
     let sdk = checkout().join("plugins/sdk");
     let kind = ["new", "--kind", "health-check", "my-check", "--sdk", sdk.to_str().unwrap()];
     let message = succeeds(parent.path(), &kind);
-    assert!(message.contains("a health check to change to your own"), "{message}");
+    assert!(message.contains("a new health check, to change to your own"), "{message}");
     let folder = parent.path().join("my-check");
     // Versions that this machine has already, so that the test needs no network.
     std::fs::copy(checkout().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();

@@ -10,14 +10,22 @@ use super::new::{self, Sdk};
 use super::{build, digest, dist, toolchain};
 use crate::plugin::Kind;
 
+/// How the template's channel is tried, where somebody listens.
+pub(super) const TEST_SENDING: &str =
+    r#" --send --allow 127.0.0.1:9000 --config 'url = "http://127.0.0.1:9000/"'"#;
+
 /// Makes a crate, and says what to type next.
 pub(super) fn new(kind: Kind, name: &str, parent: &Path, sdk: Option<PathBuf>) -> ExitCode {
     let sdk = sdk.map_or_else(find_sdk, Sdk::Path);
     finish(new::create(kind, name, parent, &sdk).map(|folder| {
         let (folder, what) = (folder.display(), kind.of_built_in());
+        let sent = match kind {
+            Kind::AlertChannel => TEST_SENDING,
+            Kind::Balancer | Kind::HealthCheck => "",
+        };
         format!(
-            "{folder}: a {what} to change to your own. Next:\n    \
-             proconsul plugin build {folder}\n    proconsul plugin test {folder}"
+            "{folder}: a new {what}, to change to your own. Next:\n    \
+             proconsul plugin build {folder}\n    proconsul plugin test {folder}{sent}"
         )
     }))
 }

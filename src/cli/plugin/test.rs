@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::REFUSED;
 use super::health_check;
+use super::make::TEST_SENDING;
 use super::scenario::{self, Failure, Report};
 use crate::config::{PluginLimits, PluginSource};
 use crate::plugin::{HotEngine, Kind};
@@ -32,7 +33,10 @@ pub(super) fn test(
     show: Show,
 ) -> ExitCode {
     if kind == Kind::AlertChannel {
-        eprintln!("error: {plugin} is an alert channel; try it with --send");
+        eprintln!(
+            "error: {plugin} is an alert channel: have it send something, to whom --allow names, such as\n    \
+             proconsul plugin test {plugin}{TEST_SENDING}"
+        );
         return ExitCode::FAILURE;
     }
     let files = match scenario_files(plugin, source, named) {
