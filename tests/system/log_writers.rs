@@ -163,7 +163,12 @@ async fn the_level_is_changed_while_it_runs_and_goes_back_by_itself() {
         assert_eq!(answer.status, status, "{bad}: {}", answer.text());
     }
     let audit = ask(&mesh, "GET", "/v1/audit", None).await.json();
-    assert!(audit.to_string().contains("log.level"), "{audit:#}");
+    let newest = &audit["items"][0];
+    assert_eq!(
+        (&newest["action"], newest["after"].is_object()),
+        (&"log.level".into(), true),
+        "{audit:#}"
+    );
 }
 
 #[tokio::test]

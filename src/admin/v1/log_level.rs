@@ -128,6 +128,6 @@ pub(super) async fn set(
         });
     }
     let views = listed(&api.levels);
-    api.done(&caller, "log.level", writer.as_deref().unwrap_or("*"), &views);
+    api.done(&caller, "log.level", writer.as_deref().unwrap_or("*"), &views.0);
     Ok(views)
 }
