@@ -20,6 +20,8 @@ mod alerting;
 mod backups;
 #[path = "system/building.rs"]
 mod building;
+#[path = "system/checking.rs"]
+mod checking;
 #[path = "system/clients.rs"]
 mod clients;
 #[path = "system/commands.rs"]

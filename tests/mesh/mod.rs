@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)] // shared by several test binaries, each of which uses a part
 
 pub mod channel;
+pub mod check;
 pub mod client;
 pub mod collector;
 pub mod command;

@@ -12,11 +12,14 @@ use tokio::net::TcpStream;
 
 use super::client::{Answer, Connection};
 use super::free_address;
-use super::tls::Certificate;
+use super::tls::{Authority, Certificate};
 use super::wait::{bounded, eventually};
 
 /// TLS with the certificate of [`Builder::site`].
 const SITE: &str = "tls.certificates = [{ certificate = \"site.pem\", key = \"site.key\" }]";
+
+/// Who is trusted in place of the system's authorities, where there is such a file.
+const AUTHORITIES: &str = "authorities.pem";
 
 /// A running proxy; it is killed with the test.
 pub struct Mesh {
@@ -115,6 +118,11 @@ impl Builder {
         self
     }
 
+    /// Trusts this authority, in place of the system's.
+    pub fn trusting(self, authority: &Authority) -> Self {
+        self.file(AUTHORITIES, authority.pem())
+    }
+
     /// A certificate as `site.pem` with its key as `site.key`.
     pub fn site(self, certificate: &Certificate) -> Self {
         self.file("site.pem", certificate.pem.as_str()).file("site.key", certificate.key.as_str())
@@ -194,7 +202,12 @@ impl Builder {
 /// Starts `proconsul run`.
 fn spawn(config: &Path, log: &Path, flags: &[&str]) -> Child {
     let log = File::options().create(true).append(true).open(log).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_proconsul"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proconsul"));
+    let authorities = config.with_file_name(AUTHORITIES);
+    if authorities.exists() {
+        command.env("SSL_CERT_FILE", authorities);
+    }
+    command
         .arg("run")
         .arg(config)
         .args(flags)

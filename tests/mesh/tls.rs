@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::net::TcpStream;
@@ -9,13 +10,38 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// A self-signed certificate with its key, both as PEM.
+/// A certificate with its key, both as PEM.
 pub struct Certificate {
     pub pem: String,
     pub key: String,
 }
 
+/// Signs certificates.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the test's authority");
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for a name.
+    pub fn certificate(&self, name: &str) -> Certificate {
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let made = params.signed_by(&key, &self.0).unwrap();
+        Certificate { pem: made.pem(), key: key.serialize_pem() }
+    }
+}
+
 impl Certificate {
+    /// One that signs itself.
     pub fn of(name: &str) -> Self {
         let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         Self { pem: made.cert.pem(), key: made.signing_key.serialize_pem() }

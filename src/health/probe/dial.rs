@@ -40,7 +40,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 impl Dialer {
     pub(in crate::health) fn new(plugins: tokio::runtime::Handle) -> Self {
         let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
-        let resolver = resolver.map_err(|error| error.to_string());
+        Self::asking(resolver.map_err(|error| error.to_string()), plugins)
+    }
+
+    fn asking(resolver: Result<TokioResolver, String>, plugins: tokio::runtime::Handle) -> Self {
         Self { resolver, tls: TlsClients::default(), plugins }
     }
 
@@ -110,5 +113,91 @@ fn in_words(error: &std::io::Error, address: SocketAddr) -> String {
             format!("not reachable ({address})")
         }
         _ => format!("no connection ({address}): {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::Hosts;
+    use hickory_resolver::config::ResolverConfig;
+    use hickory_resolver::net::runtime::TokioRuntimeProvider;
+    use tokio::net::TcpSocket;
+
+    use super::super::tests::record;
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(6);
+
+    /// Knows the names of a hosts file, and nobody to ask for others.
+    fn dialer(hosts: &str) -> Dialer {
+        let provider = TokioRuntimeProvider::default();
+        let builder =
+            TokioResolver::builder_with_config(ResolverConfig::from_parts(None, vec![], vec![]), provider);
+        let mut resolver = builder.build().unwrap();
+        let mut known = Hosts::default();
+        known.read_hosts_conf(hosts.as_bytes()).unwrap();
+        resolver.set_hosts(Arc::new(known));
+        Dialer::asking(Ok(resolver), tokio::runtime::Handle::current())
+    }
+
+    /// Where it is connected to, of the addresses of `db.test`.
+    async fn reached(dialer: &Dialer, port: u16) -> Result<IpAddr, String> {
+        let mut record = record(port);
+        Arc::make_mut(&mut record).host = "db.test".to_owned();
+        let place = Place { dialer, record: &record, limit: LIMIT };
+        place.connect(None).await.map(|stream| stream.peer_addr().unwrap().ip())
+    }
+
+    /// A socket that is bound and, unless `backlog` is `None`, takes so many connections that nobody accepts.
+    fn bound(ip: &str, port: u16, backlog: Option<u32>) -> (u16, Box<dyn std::any::Any>) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(ip.parse().unwrap(), port)).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        match backlog {
+            Some(backlog) => (port, Box::new(socket.listen(backlog).unwrap())),
+            None => (port, Box::new(socket)),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_names_addresses_the_first_that_answers_is_taken() {
+        let dialer = dialer("127.0.0.11 db.test\n127.0.0.12 db.test other.test\n127.0.0.13 db.test\n");
+        let ips = |addresses: Vec<SocketAddr>| addresses.iter().map(SocketAddr::to_string).collect();
+        let all: Vec<String> = ips(dialer.addresses("db.test", 7).await.unwrap());
+        assert_eq!(all, ["127.0.0.11:7", "127.0.0.12:7", "127.0.0.13:7"]);
+
+        let (port, _last) = bound("127.0.0.13", 0, Some(16));
+        let (_, refusing) = bound("127.0.0.11", port, None);
+        let (_, silent) = bound("127.0.0.12", port, Some(0));
+        // Its queue is full: who comes now hears nothing at all.
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..3 {
+            waiting.spawn(TcpStream::connect(("127.0.0.12", port)));
+        }
+        let _first = waiting.join_next().await.unwrap().unwrap().unwrap();
+        let found = reached(&dialer, port).await;
+        assert_eq!(found, Ok(IpAddr::from([127, 0, 0, 13])), "the others had their share of the time");
+
+        drop((refusing, silent, waiting));
+        let (_, _better) = bound("127.0.0.11", port, Some(16));
+        assert_eq!(reached(&dialer, port).await, Ok(IpAddr::from([127, 0, 0, 11])));
+    }
+
+    #[tokio::test]
+    async fn where_none_of_them_answers_the_last_ones_reason_is_said() {
+        let dialer = dialer("127.0.0.21 db.test\n127.0.0.22 db.test\n");
+        let (port, _refusing) = bound("127.0.0.21", 0, None);
+        let (_, _too) = bound("127.0.0.22", port, None);
+        let reason = reached(&dialer, port).await.unwrap_err();
+        assert_eq!(reason, format!("connection refused (127.0.0.22:{port})"));
+        let reason = dialer.addresses("nowhere.test", 1).await.unwrap_err();
+        assert!(reason.starts_with("`nowhere.test` does not resolve: "), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn of_very_many_addresses_only_some_are_tried() {
+        let hosts: String = (1..=40).map(|low| format!("127.0.1.{low} many.test\n")).collect();
+        let found = dialer(&hosts).addresses("many.test", 1).await.unwrap();
+        assert_eq!(found.len(), MAX_ADDRESSES);
     }
 }

@@ -39,7 +39,7 @@ fn grpc(service: &str) -> CheckKind {
     CheckKind::Grpc(GrpcCheck { service, port: None, tls: None, degraded_above: None })
 }
 
-fn record(port: u16) -> Arc<InstanceRecord> {
+pub(super) fn record(port: u16) -> Arc<InstanceRecord> {
     Arc::new(InstanceRecord {
         service: ServiceKey::in_default(ServiceName::new("web").unwrap()),
         id: InstanceId::new("a").unwrap(),
