@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
@@ -56,6 +56,8 @@ pub struct Received {
     pub headers: HeaderMap,
     /// Also those that were not taken.
     pub calls: usize,
+    /// When the newest of them came.
+    pub called: Option<Instant>,
     behaviour: Behaviour,
 }
 
@@ -133,6 +135,7 @@ async fn take(request: Request<Incoming>, received: Arc<Mutex<Received>>) -> Res
     let behaviour = {
         let mut received = received.lock().unwrap();
         received.calls += 1;
+        received.called = Some(Instant::now());
         received.behaviour.clone()
     };
     let is_grpc = head.headers.get("content-type").is_some_and(|kind| kind == "application/grpc");

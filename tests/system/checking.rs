@@ -33,7 +33,7 @@ async fn found(mesh: &Mesh, service: &str) -> (String, String) {
         let check = &told["health"]["checks"][service];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (status, reason) = (text(&check["status"]), text(&check["reason"]));
-        (!reason.is_empty() && !reason.contains("not checked")).then_some((status, reason))
+        (!status.is_empty() && reason != "not checked yet").then_some((status, reason))
     })
     .await
 }
@@ -107,7 +107,8 @@ const HOSTILE: [(&str, &str, &str); 4] = [
 async fn a_check_that_misbehaves_harms_no_other_check_and_no_request() {
     let (up, doc) = (Upstream::echo("up").await, Upstream::echo("doc").await);
     let json = "plugin = \"http-json\"\nconfig = { path = \"/\", pointer = \"/name\", passing = { equals = \"doc\" } }";
-    let mut config = service("load", "@up", "http = { path = \"/\" }") + &service("doc", "@doc", json);
+    let mut config =
+        service("load", "@up", "http = { path = \"/\" }") + &service("doc", "@doc", json);
     for (name, ..) in HOSTILE {
         config += &service(name, "@up", &format!("plugin = \"{name}.wasm\""));
     }
@@ -118,7 +119,8 @@ async fn a_check_that_misbehaves_harms_no_other_check_and_no_request() {
     let mesh = builder.start().await;
     let load = Load::start(mesh.listener, 2, "");
     for (name, _, fault) in HOSTILE {
-        let series = format!("proconsul_plugin_check_faults_total{{check=\"{name}\",reason=\"{fault}\"}}");
+        let series =
+            format!("proconsul_plugin_check_faults_total{{check=\"{name}\",reason=\"{fault}\"}}");
         mesh.metric_reaches(&series, 3.0).await;
         let (status, reason) = found(&mesh, name).await;
         // A check that is broken says nothing about the instance.

@@ -131,8 +131,10 @@ mod tests {
     /// Knows the names of a hosts file, and nobody to ask for others.
     fn dialer(hosts: &str) -> Dialer {
         let provider = TokioRuntimeProvider::default();
-        let builder =
-            TokioResolver::builder_with_config(ResolverConfig::from_parts(None, vec![], vec![]), provider);
+        let builder = TokioResolver::builder_with_config(
+            ResolverConfig::from_parts(None, vec![], vec![]),
+            provider,
+        );
         let mut resolver = builder.build().unwrap();
         let mut known = Hosts::default();
         known.read_hosts_conf(hosts.as_bytes()).unwrap();
@@ -145,7 +147,8 @@ mod tests {
         let mut record = record(port);
         Arc::make_mut(&mut record).host = "db.test".to_owned();
         let place = Place { dialer, record: &record, limit: LIMIT };
-        place.connect(None).await.map(|stream| stream.peer_addr().unwrap().ip())
+        let connected = timeout(LIMIT, place.connect(None)).await.expect("all are tried in time");
+        connected.map(|stream| stream.peer_addr().unwrap().ip())
     }
 
     /// A socket that is bound and, unless `backlog` is `None`, takes so many connections that nobody accepts.
@@ -161,8 +164,10 @@ mod tests {
 
     #[tokio::test]
     async fn of_a_names_addresses_the_first_that_answers_is_taken() {
-        let dialer = dialer("127.0.0.11 db.test\n127.0.0.12 db.test other.test\n127.0.0.13 db.test\n");
-        let ips = |addresses: Vec<SocketAddr>| addresses.iter().map(SocketAddr::to_string).collect();
+        let dialer =
+            dialer("127.0.0.11 db.test\n127.0.0.12 db.test other.test\n127.0.0.13 db.test\n");
+        let ips =
+            |addresses: Vec<SocketAddr>| addresses.iter().map(SocketAddr::to_string).collect();
         let all: Vec<String> = ips(dialer.addresses("db.test", 7).await.unwrap());
         assert_eq!(all, ["127.0.0.11:7", "127.0.0.12:7", "127.0.0.13:7"]);
 
@@ -176,7 +181,11 @@ mod tests {
         }
         let _first = waiting.join_next().await.unwrap().unwrap().unwrap();
         let found = reached(&dialer, port).await;
-        assert_eq!(found, Ok(IpAddr::from([127, 0, 0, 13])), "the others had their share of the time");
+        assert_eq!(
+            found,
+            Ok(IpAddr::from([127, 0, 0, 13])),
+            "the others had their share of the time"
+        );
 
         drop((refusing, silent, waiting));
         let (_, _better) = bound("127.0.0.11", port, Some(16));
