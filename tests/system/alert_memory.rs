@@ -96,6 +96,8 @@ async fn silences_and_history_survive_a_crash() {
     let listed = ask(&mesh, "GET", "/v1/alerts", None).await.json();
     let states: Vec<_> = listed["items"].as_array().unwrap().iter().map(|a| &a["state"]).collect();
     assert_eq!(states, ["firing", "suppressed"], "{listed:#}");
+    let summary = &listed["items"][0]["annotations"]["summary"];
+    assert_eq!(summary, "no backup since yesterday", "{listed:#}");
 
     let history = |query: &'static str| {
         let mesh = &mesh;
@@ -189,13 +191,23 @@ async fn an_upgrade_hands_over_what_waits_and_tells_nothing_twice() {
 #[tokio::test]
 async fn no_minute_has_more_than_a_channel_allows() {
     let (hook, inbox): (Upstream, _) = receiver().await;
-    let config = format!("{HOOK}max_per_minute = 2\n");
-    let mesh = open_mesh(&config).at("hook", &hook).start().await;
-    for name in ["a", "b", "c"] {
+    let (free, told) = receiver().await;
+    let config = HOOK.replace("[\"hook\"]", "[\"hook\", \"free\"]");
+    let config = format!(
+        "{config}max_per_minute = 2\n[alerts.channels.free]\nplugin = \"webhook\"\n\
+         config = {{ url = \"http://@free/\" }}\nallow = [\"@free\"]\n"
+    );
+    let mesh = open_mesh(&config).at("hook", &hook).at("free", &free).start().await;
+    for (place, name) in ["a", "b", "c", "d"].iter().enumerate() {
         post(&mesh, of_group(name, json!({}))).await;
+        // What one channel may send, the other does not wait for.
+        told.at(place).await;
     }
     inbox.at(1).await;
-    waits(&mesh, 1).await;
+    let listed = ask(&mesh, "GET", "/v1/alerts/channels", None).await.json();
+    let hook = listed["items"].as_array().unwrap().iter().find(|item| item["name"] == "hook");
+    assert_eq!(hook.unwrap()["waiting"], 2, "{listed:#}");
     mesh.edit_and_wait("max_per_minute = 2", "max_per_minute = 3").await;
     inbox.at(2).await;
+    assert_eq!(inbox.got.lock().len(), 3);
 }

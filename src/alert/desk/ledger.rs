@@ -254,4 +254,37 @@ mod tests {
         assert_eq!(ledger.history.len(), MAX_HISTORY);
         assert_eq!(ledger.history[0].position, 3);
     }
+
+    /// Never answers.
+    struct Stuck;
+
+    #[async_trait]
+    impl AlertStore for Stuck {
+        async fn alerts(&self) -> Result<AlertGround, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn keep_alerts(&self, _: &[AlertWrite], _: u64) -> Result<(), StoreError> {
+            std::future::pending().await
+        }
+
+        async fn alert_history(
+            &self,
+            _: &HistoryFilter,
+            _: Option<u64>,
+            _: usize,
+        ) -> Result<Vec<HistoryEntry>, StoreError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_is_not_waited_for() {
+        let metrics = Metrics::new().desk();
+        let mut ledger = Ledger::new(Arc::new(Stuck), BTreeSet::new(), 0, metrics);
+        ledger.put(sequence("a", 1));
+        let begun = tokio::time::Instant::now();
+        assert_eq!(ledger.keep(UnixMillis(0)).await, Err(NotKept));
+        assert_eq!(begun.elapsed().as_secs(), WRITE_WITHIN.as_secs());
+    }
 }

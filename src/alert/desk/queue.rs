@@ -325,4 +325,17 @@ mod tests {
         assert_eq!(given_up.notification.sequence, 2);
         assert_eq!(queue.waiting(), MAX_QUEUED);
     }
+
+    #[test]
+    fn none_is_begun_before_the_pace_allows_it() {
+        let mut queue = queue();
+        queue.limit(Some(1));
+        for group in ["a", "b"] {
+            queue.push(notification(group), UnixMillis(0));
+        }
+        assert_eq!(begun(&mut queue, 5), Some(1));
+        queue.arrived();
+        assert_eq!((begun(&mut queue, 60_004), queue.due()), (None, Some(UnixMillis(60_005))));
+        assert_eq!(begun(&mut queue, 60_005), Some(2));
+    }
 }
