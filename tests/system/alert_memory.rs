@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use super::admin_api::{ask, open_mesh};
 use super::alerting::{HOOK, Inbox, backup, channel, post, receiver};
+use super::hostile_channels::holding;
 use crate::mesh::proxy::ended;
 use crate::mesh::wait::eventually;
 use crate::mesh::{Mesh, Upstream};
@@ -186,6 +188,25 @@ async fn an_upgrade_hands_over_what_waits_and_tells_nothing_twice() {
     post(&mesh, of_group("told", json!({ "endsAt": OVER }))).await;
     let last = inbox.at(2).await;
     assert_eq!((&last["status"], &last["sequence"]), (&json!("resolved"), &json!(3)));
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_at_the_end_arrives_and_is_not_told_again() {
+    let (hook, leave) = holding().await;
+    let mut mesh = open_mesh(HOOK).at("hook", &hook).start().await;
+    post(&mesh, of_group("a", json!({}))).await;
+    eventually("it to be on its way", || async { (hook.requests() == 1).then_some(()) }).await;
+    mesh.signal(Signal::TERM);
+    eventually("the end to begin", || async {
+        TcpStream::connect(mesh.listener).await.is_err().then_some(())
+    })
+    .await;
+    leave.add_permits(9);
+    assert!(mesh.ended().await.success());
+    mesh.start_again().await;
+    post(&mesh, of_group("b", json!({}))).await;
+    waits(&mesh, 0).await;
+    assert_eq!(hook.requests(), 2, "one of each");
 }
 
 #[tokio::test]

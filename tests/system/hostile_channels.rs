@@ -88,7 +88,7 @@ async fn a_channel_that_misbehaves_harms_no_other_and_no_request() {
 }
 
 /// A receiver that answers as often as it is allowed to, and counts.
-async fn holding() -> (Upstream, Arc<Semaphore>) {
+pub(crate) async fn holding() -> (Upstream, Arc<Semaphore>) {
     let leave = Arc::new(Semaphore::new(0));
     let given = leave.clone();
     let upstream = Upstream::http(move |_| {

@@ -11,6 +11,9 @@ use super::pace::Pace;
 use crate::model::{ChannelName, Notification, SendFailure, UnixMillis};
 use crate::store::alerts::{AlertKey, AlertRow, AlertWrite, Letter};
 
+#[cfg(test)]
+mod tests;
+
 /// Notifications that wait for one channel; the oldest becomes a dead letter for one more.
 pub const MAX_QUEUED: usize = 1000;
 /// Dead letters of one channel; the oldest is forgotten for one more.
@@ -232,110 +235,4 @@ impl Waiting {
 fn pause(tries: u32, random: f64) -> Duration {
     let ceiling = FIRST_PAUSE.saturating_mul(1 << (tries - 1).min(16)).min(LONGEST_PAUSE);
     ceiling.mul_f64(random.clamp(0.0, 1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Labels;
-
-    fn notification(group: &str) -> Notification {
-        Notification {
-            sequence: 0,
-            group_key: group.to_owned(),
-            group_labels: Labels::new(),
-            common_labels: Labels::new(),
-            common_annotations: Labels::new(),
-            alerts: Vec::new(),
-            truncated: 0,
-            made: UnixMillis(0),
-        }
-    }
-
-    fn queue() -> Queue {
-        Queue::new(ChannelName::new("ops").unwrap())
-    }
-
-    fn failure(retryable: bool) -> SendFailure {
-        SendFailure { reason: "status 500".to_owned(), retryable, retry_after: None }
-    }
-
-    fn begun(queue: &mut Queue, now: u64) -> Option<u64> {
-        queue.begin(UnixMillis(now)).map(|notification| notification.sequence)
-    }
-
-    #[test]
-    fn one_at_a_time_and_in_order_for_each_group() {
-        let mut queue = queue();
-        for group in ["a", "a", "b"] {
-            queue.push(notification(group), UnixMillis(0));
-        }
-        assert_eq!((begun(&mut queue, 0), begun(&mut queue, 0)), (Some(1), None));
-        assert_eq!(queue.failed(&failure(true), 1.0, UnixMillis(0)), None);
-        // The second of `a` waits for the first; `b` does not.
-        assert_eq!(begun(&mut queue, 0), Some(3));
-        queue.arrived();
-        assert_eq!((begun(&mut queue, 999), queue.due()), (None, Some(UnixMillis(1000))));
-        assert_eq!(begun(&mut queue, 1000), Some(1));
-        queue.arrived();
-        assert_eq!(begun(&mut queue, 1000), Some(2));
-        queue.arrived();
-        assert_eq!((queue.waiting(), queue.due()), (0, None));
-    }
-
-    #[test]
-    fn pauses_grow_to_a_bound_and_the_receiver_may_ask_for_longer() {
-        let pauses = [1, 2, 3, 6, 7, 100].map(|tries| pause(tries, 1.0).as_secs());
-        assert_eq!(pauses, [1, 2, 4, 32, 60, 60]);
-        assert_eq!(pause(3, 0.5), Duration::from_secs(2));
-        let mut queue = queue();
-        queue.push(notification("a"), UnixMillis(0));
-        begun(&mut queue, 0);
-        let patient = SendFailure { retry_after: Some(Duration::from_secs(90)), ..failure(true) };
-        queue.failed(&patient, 0.0, UnixMillis(0));
-        assert_eq!(queue.due(), Some(UnixMillis(90_000)));
-    }
-
-    #[test]
-    fn what_cannot_be_sent_is_a_dead_letter_that_may_be_sent_again() {
-        let mut queue = queue();
-        queue.push(notification("a"), UnixMillis(0));
-        begun(&mut queue, 0);
-        let dead = queue.failed(&failure(false), 0.0, UnixMillis(5)).unwrap();
-        assert_eq!((dead.reason.as_str(), queue.waiting()), ("status 500", 0));
-        let late = 2 * RETRY_FOR.as_millis() as u64;
-        assert!(!queue.resend(7, UnixMillis(late)) && queue.resend(1, UnixMillis(late)));
-        assert_eq!(begun(&mut queue, late), Some(1));
-        assert_eq!(queue.failed(&failure(true), 0.0, UnixMillis(late)), None, "it has time again");
-        let later = late + RETRY_FOR.as_millis() as u64;
-        assert_eq!(begun(&mut queue, later), Some(1));
-        let dead = queue.failed(&failure(true), 0.0, UnixMillis(later)).unwrap();
-        assert!(dead.reason.starts_with("given up after 2 tries: status 500"), "{}", dead.reason);
-        assert!(queue.forget(1) && !queue.forget(1));
-    }
-
-    #[test]
-    fn the_oldest_is_given_up_for_one_too_many_but_not_what_is_being_sent() {
-        let mut queue = queue();
-        for _ in 0..MAX_QUEUED {
-            assert_eq!(queue.push(notification("a"), UnixMillis(0)), None);
-        }
-        assert_eq!(begun(&mut queue, 0), Some(1));
-        let given_up = queue.push(notification("a"), UnixMillis(0)).unwrap();
-        assert_eq!(given_up.notification.sequence, 2);
-        assert_eq!(queue.waiting(), MAX_QUEUED);
-    }
-
-    #[test]
-    fn none_is_begun_before_the_pace_allows_it() {
-        let mut queue = queue();
-        queue.limit(Some(1));
-        for group in ["a", "b"] {
-            queue.push(notification(group), UnixMillis(0));
-        }
-        assert_eq!(begun(&mut queue, 5), Some(1));
-        queue.arrived();
-        assert_eq!((begun(&mut queue, 60_004), queue.due()), (None, Some(UnixMillis(60_005))));
-        assert_eq!(begun(&mut queue, 60_005), Some(2));
-    }
 }

@@ -10,9 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::alert::paging::{Plan, Silence};
-use crate::alert::rules::{
-    Evaluation, Event, Life, Phase, Raised, Record, RecordKey, Transition,
-};
+use crate::alert::rules::{Evaluation, Event, Life, Phase, Raised, Record, RecordKey, Transition};
 use crate::config;
 use crate::model::{
     Alert, ChannelName, Labels, Notification, Receipt, RuleName, SendFailure, UnixMillis,
@@ -128,7 +126,15 @@ fn step(event: Event, ended: Option<UnixMillis>, kept: bool) -> Transition {
         channels: Arc::default(),
     };
     let record = kept.then_some(record);
-    Transition { key, event, at: UnixMillis(1), value: 1.0, alert, channels: Arc::default(), record }
+    Transition {
+        key,
+        event,
+        at: UnixMillis(1),
+        value: 1.0,
+        alert,
+        channels: Arc::default(),
+        record,
+    }
 }
 
 async fn rows(store: &Memory) -> Vec<AlertRow> {
