@@ -248,4 +248,40 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "of another\nmore\n");
         assert_eq!(fs::read_to_string(numbered(&path, 1)).unwrap(), "old\n");
     }
+
+    #[test]
+    fn what_is_too_old_at_the_start_is_removed_and_what_is_not_stays() {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        for (number, age) in [(1, DAY), (2, 3 * DAY), (3, 3 * DAY)] {
+            let file = append(&numbered(&path, number)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
+        let rotation = Rotation { size_bytes: None, every: None, keep: 2, max_age: Some(2 * DAY) };
+        let _file = RotatingFile::open(&path, Some(rotation)).unwrap();
+        let left: Vec<String> = names(directory.path()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left, ["log", "log.1", "log.3"], "the third is not of this file's making");
+    }
+
+    #[test]
+    fn what_waits_when_the_file_is_exchanged_is_written_to_the_former_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, moved) = (directory.path().join("log"), directory.path().join("moved"));
+        let mut file = RotatingFile::open(&path, None).unwrap();
+        file.put(b"before\n").unwrap();
+        fs::rename(&path, &moved).unwrap();
+        file.exchange(append(&path).unwrap()).unwrap();
+        file.put(b"after\n").unwrap();
+        file.flush().unwrap();
+        let read = [&moved, &path].map(|path| fs::read_to_string(path).unwrap());
+        assert_eq!(read, ["before\n", "after\n"]);
+    }
+
+    #[test]
+    fn periods_begin_with_the_hour_and_the_day() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!([0, 3599, 3600, 7200].map(|s| Period::Hour.number(at(s))), [0, 0, 1, 2]);
+        assert_eq!([0, 86_399, 86_400].map(|s| Period::Day.number(at(s))), [0, 0, 1]);
+    }
 }

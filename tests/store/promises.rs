@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proconsul::model::{ChannelName, Duty, UnixMillis};
 use proconsul::store::{
-    AlertGround, AlertKey, AlertStore, AlertWrite, AuditFilter, HistoryEvent, HistoryFilter,
-    Memory, Sqlite, Store, StoredEvent, StoredInstance, Write,
+    AlertGround, AlertKey, AlertRow, AlertStore, AlertWrite, AuditFilter, HistoryEvent,
+    HistoryFilter, Memory, Sqlite, Store, StoredEvent, StoredInstance, Write,
 };
 
 use super::samples::*;
@@ -141,8 +141,13 @@ async fn what_is_known_of_alerts_is_read_again() {
         let rows = alert_rows();
         let puts: Vec<_> = rows.iter().cloned().map(AlertWrite::Put).collect();
         store.keep_alerts(&puts, MANY).await.unwrap();
-        store.keep_alerts(&puts, MANY).await.unwrap(); // takes the place of what has the same key
         assert_eq!(store.alerts().await.unwrap(), AlertGround { rows: rows.clone(), position: 0 });
+        // What has the same key takes its place.
+        let AlertRow::Sequence(channel, last) = &rows[0] else { panic!("{:?}", rows[0]) };
+        let next = AlertRow::Sequence(channel.clone(), last + 1);
+        store.keep_alerts(&[AlertWrite::Put(next.clone())], MANY).await.unwrap();
+        let known = store.alerts().await.unwrap().rows;
+        assert_eq!((&known[0], &known[1..]), (&next, &rows[1..]));
         for row in &rows {
             let forget = [AlertWrite::Forget(row.key()), AlertWrite::Forget(row.key())];
             store.keep_alerts(&forget, MANY).await.unwrap();

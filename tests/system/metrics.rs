@@ -265,10 +265,19 @@ async fn requests_go_uncounted_where_that_is_asked_for_and_drains_know_of_them_a
     let mut connection = mesh.connect().await;
     connection.send("GET /held HTTP/1.1\r\nHost: test\r\n\r\n").await;
     mesh.metric_reaches("proconsul_http_requests_in_flight", 1.0).await;
-    assert_eq!(mesh.metric("proconsul_http_requests_total").await, 0.0);
-    assert_eq!(mesh.metric("proconsul_instance_requests_total").await, 0.0);
+    const COUNTED: [&str; 4] = [
+        "proconsul_http_requests_total",
+        "proconsul_http_response_body_bytes_total",
+        "proconsul_instance_requests_total",
+        "proconsul_instance_response_seconds_count",
+    ];
+    for family in COUNTED {
+        assert_eq!(mesh.metric(family).await, 0.0, "{family}");
+    }
     mesh.edit_and_wait("requests = false", "requests = true").await;
     mesh.get("/").await;
-    mesh.metric_reaches("proconsul_http_requests_total", 1.0).await;
+    for family in COUNTED {
+        mesh.metric_reaches(family, 1.0).await;
+    }
     assert_eq!(mesh.metric("proconsul_instance_requests_total").await, 1.0);
 }

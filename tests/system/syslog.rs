@@ -138,11 +138,14 @@ async fn over_tcp_and_again_when_the_receiver_comes_back() {
     for number in 0..20 {
         mesh.get(&format!("/none/{number}")).await;
     }
-    eventually("the fault to be told", || async {
-        let told = std::fs::read_to_string(mesh.path("events.log")).unwrap_or_default();
-        told.contains("log cannot be written").then_some(())
-    })
-    .await;
+    let told = async |words: &'static str| {
+        eventually(words, || async {
+            let told = std::fs::read_to_string(mesh.path("events.log")).unwrap_or_default();
+            told.contains(words).then_some(told)
+        })
+        .await
+    };
+    told("log cannot be written").await;
     let listener = TcpListener::bind(address).await.unwrap();
     let (stream, _) = bounded("a connection", listener.accept()).await.unwrap();
     let mut stream = BufReader::new(stream);
@@ -155,4 +158,6 @@ async fn over_tcp_and_again_when_the_receiver_comes_back() {
     }
     let expected: Vec<String> = (0..20).map(|number| format!("/none/{number}")).collect();
     assert_eq!(paths, expected, "what waited comes, in order");
+    let told = told("log is written again").await;
+    assert_eq!(told.matches("log cannot be written").count(), 1, "{told}");
 }

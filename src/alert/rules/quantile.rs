@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_as_prometheus_has_them() {
-        let cases: [Case; 8] = [
+        let cases: [Case; 9] = [
             (0.5, &[(0.1, 0.0), (0.2, 10.0), (INF, 10.0)], 0.15),
             (0.9, &[(1.0, 50.0), (2.0, 90.0), (4.0, 100.0), (INF, 100.0)], 2.0),
             (0.99, &[(1.0, 50.0), (2.0, 90.0), (4.0, 100.0), (INF, 100.0)], 3.8),
@@ -58,6 +58,7 @@ mod tests {
             (0.5, &[(1.0, 5.0), (2.0, 5.0)], f64::NAN),
             // One that lags behind.
             (0.5, &[(1.0, 10.0), (2.0, 9.0), (INF, 10.0)], 0.5),
+            (0.95, &[(1.0, 10.0), (2.0, 9.0), (INF, 10.0)], 0.95),
         ];
         for (quantile, buckets, expected) in cases {
             let found = histogram_quantile(quantile, &mut buckets.to_vec());

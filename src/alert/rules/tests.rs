@@ -248,6 +248,61 @@ fn an_error_rate_is_of_each_service() {
 }
 
 #[test]
+fn where_nothing_went_well_the_share_of_what_did_is_none() {
+    let of = |pattern: &[&str]| Term {
+        matchers: pattern.iter().map(|pattern| Matcher::label("status_class", pattern)).collect(),
+        ..term("requests_total", Function::Increase, MINUTE)
+    };
+    let mut good = rule("good");
+    good.expression = Expression {
+        measure: Measure::Ratio { part: of(&["2xx"]), whole: of(&[]), least: 10.0 },
+        grouping: Grouping::By(vec!["service".to_owned()]),
+    };
+    (good.comparison, good.threshold) = (Comparison::Below, 0.5);
+    good.annotations.clear();
+    let mut bench = Bench::new(vec![good]);
+    let mut last = Evaluation::default();
+    for i in 0..7 {
+        let i = f64::from(i);
+        // None of the first is of the class that is asked for; nobody asked the second.
+        last = bench.see(&[request("web", "5xx", 100.0 * i), request("idle", "2xx", 5.0)]);
+    }
+    let firing: Vec<_> =
+        last.firing.iter().map(|r| (&*r.alert.labels["service"], r.value)).collect();
+    assert_eq!(firing, [("web", 0.0)]);
+}
+
+#[test]
+fn a_groups_number_is_folded_as_the_rule_says() {
+    for (fold, expected) in [
+        (Fold::Sum, 36.0),
+        (Fold::Average, 12.0),
+        (Fold::Least, 4.0),
+        (Fold::Most, 20.0),
+        (Fold::Count, 3.0),
+    ] {
+        let mut rule = rule("folded");
+        let term = term("load", Function::Last, Duration::ZERO);
+        rule.expression = Expression {
+            measure: Measure::Fold { term, fold },
+            grouping: Grouping::By(vec!["zone".to_owned()]),
+        };
+        rule.threshold = 0.0;
+        rule.annotations.clear();
+        let host = |host, zone, value| ("load", vec![("host", host), ("zone", zone)], value);
+        let mut bench = Bench::new(vec![rule]);
+        let seen = bench.see(&[
+            host("a", "north", 12.0),
+            host("b", "south", 7.0),
+            host("c", "north", 4.0),
+            host("d", "north", 20.0),
+        ]);
+        let north = seen.firing.iter().find(|raised| raised.alert.labels["zone"] == "north");
+        assert_eq!(north.unwrap().value, expected, "{fold:?}");
+    }
+}
+
+#[test]
 fn a_quantile_is_of_all_buckets_of_a_group() {
     let mut slow = rule("slow");
     slow.expression = Expression {

@@ -330,6 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_is_answered_with_a_failure_is_no_success() {
+        let metrics = Metrics::new();
+        let instance = metrics.instance("web", "a");
+        [200, 404, 499, 500, 503].map(|status| instance.answered(status, 0.01));
+        let text = metrics.render();
+        for (result, count) in [("success", 3), ("error", 2)] {
+            let labels = format!(r#"{{instance="a",result="{result}",service="web"}}"#);
+            let line = format!("proconsul_instance_requests_total{labels} {count}");
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+    }
+
+    #[test]
     fn what_went_wrong_is_counted_by_the_proxys_words() {
         let metrics = Metrics::new();
         let route = metrics.route("web", "api");

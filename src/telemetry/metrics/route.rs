@@ -150,3 +150,16 @@ impl Drop for RouteMetrics {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_of_its_hundred_and_what_is_none_of_no_class() {
+        let class = |status| CLASSES[StatusClass::of(status).0];
+        let found = [0, 99, 100, 204, 302, 404, 500, 599, 600, u16::MAX].map(class);
+        let expected = ["none", "none", "1xx", "2xx", "3xx", "4xx", "5xx", "5xx", "none", "none"];
+        assert_eq!(found, expected);
+    }
+}
