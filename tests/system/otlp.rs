@@ -52,14 +52,17 @@ async fn a_collector_that_is_away_harms_nobody_and_is_told_when_it_is_back() {
     mesh.metric_reaches(FAILURES, 1.0).await;
     // One batch is in hand and fails; ten requests wait; of the others nothing is kept.
     get(&mesh, 60).await;
-    let lost = mesh.metric(&dropped("queue_full")).await;
-    assert!(lost >= 40.0 * SPANS as f64, "{lost}");
+    mesh.metric_reaches(&dropped("queue_full"), 40.0 * SPANS as f64).await;
     let collector = Collector::start_at(address, None).await;
     mesh.logged(&["the collector takes it again", "traces"]).await;
-    let all = 61 * SPANS;
-    mesh.metric_reaches(EXPORTED, all as f64 - lost).await;
+    // A request's spans are put after its answer: the last of them may come late.
+    eventually("all to be taken or counted as lost", || async {
+        let counted = mesh.metric(EXPORTED).await + mesh.metric(DROPPED).await;
+        (counted == 61.0 * SPANS as f64).then_some(())
+    })
+    .await;
     let taken = collector.received().spans.len();
-    assert_eq!(taken as f64 + mesh.metric(DROPPED).await, all as f64, "none is lost uncounted");
+    assert_eq!(taken as f64, mesh.metric(EXPORTED).await);
     let warned = mesh.log().matches("the collector does not take it").count();
     assert_eq!(warned, 1, "said once, not once a try");
 }

@@ -229,4 +229,5 @@ async fn what_is_hostile_is_neither_believed_nor_kept() {
     let spans = collector.trace(TRACE).await;
     let client = one(&spans, CLIENT, "GET");
     assert_eq!(answer.seen("traceparent"), format!("00-{TRACE}-{}-03", hex(&client.span_id)));
+    assert_eq!(client.flags, 3);
 }
