@@ -13,7 +13,7 @@ use super::scheduler::Scheduler;
 use super::state::PassiveSettings;
 use super::*;
 use crate::config;
-use crate::model::HealthStatus::{Critical, Passing};
+use crate::model::HealthStatus::{Critical, Passing, Warning};
 use crate::model::{
     Check, CheckKind, CheckName, HealthStatus, InstanceId, InstanceRecord, PluginCheck,
     PluginSource, Schedule, ServiceKey, ServiceName, Verdict, Weight,
@@ -22,6 +22,9 @@ use crate::plugin::health_check::Target;
 use crate::registry::{Author, Change, Registry, Request};
 use crate::store::Memory;
 use crate::telemetry::Metrics;
+
+/// The number of the instance of which a check panics.
+const BUG: usize = 666;
 
 /// Says what it is told to, after a while.
 struct Scripted {
@@ -33,7 +36,8 @@ struct Scripted {
 
 #[async_trait]
 impl PluginProbe for Scripted {
-    async fn check(&self, _: &Target, _: Duration) -> Result<Verdict, ProbeFault> {
+    async fn check(&self, target: &Target, _: Duration) -> Result<Verdict, ProbeFault> {
+        assert_ne!(target.record.id, id(BUG));
         self.asked.fetch_add(1, Ordering::SeqCst);
         let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
@@ -271,4 +275,18 @@ async fn without_a_good_check_the_rest_s_end_calls_back() {
     assert_eq!(reason, "3 failures in a row; out for 30s");
     let (_, took) = bench.until(1, Passing).await;
     assert!((29_900..30_100).contains(&took.as_millis()), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_panics_is_said_to_be_broken_and_others_go_on() {
+    let bench = Bench::new(schedule(), 1).await;
+    bench.register(BUG).await;
+    bench.register(1).await;
+    let (reason, _) = bench.until(BUG, Warning).await;
+    assert_eq!(reason, "the check itself failed: it panicked");
+    bench.until(1, Passing).await;
+    bench.say(Critical, Duration::ZERO);
+    bench.until(1, Critical).await;
+    let (reason, _) = bench.until(BUG, Warning).await;
+    assert_eq!(reason, "the check itself failed: it panicked");
 }
