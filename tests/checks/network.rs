@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proconsul::model::{AllowedHost, AllowedPeer};
+use proconsul::plugin::health_check::Fault;
 
 use super::fixture::{Bench, Checker, LONG, named, target, target_named, words};
 use super::servers::Server;
@@ -214,8 +215,8 @@ async fn connections_are_counted() {
     assert_eq!(bench.denied(), 1, "the seventeenth");
 }
 
-#[tokio::test]
-async fn an_endless_stream_is_cut() {
+/// What a server sends to a check that reads without end. `None` = a busy machine had it cut off for computing.
+async fn read_without_end() -> Option<usize> {
     let sent = Arc::new(AtomicUsize::new(0));
     let server = Server::floods("", sent.clone()).await;
     let IpAddr::V4(ip) = server.address.ip() else { panic!("an IPv4 address") };
@@ -233,8 +234,23 @@ async fn an_endless_stream_is_cut() {
     );
     let bench = Bench::new();
     let checker = bench.load(&self::checker(check)).unwrap();
-    assert_eq!(words(checker.check(&target(server.address), LONG).await), "passing");
+    let found = checker.check(&target(server.address), LONG).await;
+    if matches!(found, Err(Fault::Busy(_))) {
+        return None;
+    }
+    assert_eq!(words(found), "passing");
     assert_eq!(bench.denied(), 1);
-    let sent = sent.load(Ordering::SeqCst);
-    assert!((16 << 20..32 << 20).contains(&sent), "{sent} bytes, the sockets' buffers included");
+    Some(sent.load(Ordering::SeqCst))
+}
+
+#[tokio::test]
+async fn an_endless_stream_is_cut() {
+    for _ in 0..20 {
+        if let Some(sent) = read_without_end().await {
+            let expected = 16 << 20..32 << 20;
+            assert!(expected.contains(&sent), "{sent} bytes, the sockets' buffers included");
+            return;
+        }
+    }
+    panic!("it never had the time to read so much");
 }

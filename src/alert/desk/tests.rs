@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use super::*;
@@ -25,13 +25,23 @@ use crate::telemetry::metrics::Metrics;
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Hands on what it gets, but for what is called `bug`.
-struct Wire(UnboundedSender<Notification>);
+/// Hands on what it gets, but panics of what is called `bug`.
+struct Wire(UnboundedSender<Notification>, Arc<Hold>);
+
+/// What is called `held` is begun, and waits until it may leave.
+struct Hold {
+    begun: Semaphore,
+    leave: Semaphore,
+}
 
 #[async_trait]
 impl Channel for Wire {
     async fn send(&self, notification: &Notification) -> Result<Receipt, SendFailure> {
         assert_ne!(notification.group_labels["alertname"], "bug");
+        if notification.group_labels["alertname"] == "held" {
+            self.1.begun.add_permits(1);
+            let _left = self.1.leave.acquire().await;
+        }
         let _ = self.0.send(notification.clone());
         Ok(Receipt::default())
     }
@@ -46,11 +56,20 @@ async fn desk_over(
     store: Arc<dyn AlertStore>,
     group_interval: Duration,
 ) -> (Desk, Running, UnboundedReceiver<Notification>) {
+    let hold = Hold { begun: Semaphore::new(0), leave: Semaphore::new(0) };
+    desk_holding(store, group_interval, Arc::new(hold)).await
+}
+
+async fn desk_holding(
+    store: Arc<dyn AlertStore>,
+    group_interval: Duration,
+    hold: Arc<Hold>,
+) -> (Desk, Running, UnboundedReceiver<Notification>) {
     let ops = ChannelName::new("ops").unwrap();
     let (group_wait, default_channels) = (Duration::ZERO, vec![ops.clone()]);
     let plan = Plan { group_wait, group_interval, default_channels, ..Plan::default() };
     let (wire, arrived) = unbounded_channel();
-    let wire: Arc<dyn Channel> = Arc::new(Wire(wire));
+    let wire: Arc<dyn Channel> = Arc::new(Wire(wire, hold));
     let setup = Setup { plan: Arc::new(plan), channels: Channels::from([(ops, wire)]) };
     let settings = config::Registry::default();
     let (registry, _) = registry::open(Arc::new(Memory::default()), settings).await.unwrap();
@@ -252,4 +271,22 @@ async fn who_tells_of_an_alert_hears_that_it_could_not_be_kept_and_people_are_to
     assert_eq!(desk.receive(outside("down", None)).await, Err(DeskError::NotKept));
     let told = timeout(PATIENCE, arrived.recv()).await.unwrap().unwrap();
     assert_eq!(told.group_labels["alertname"], "down");
+}
+
+#[tokio::test]
+async fn at_the_end_what_is_on_its_way_is_waited_for_and_kept_as_arrived() {
+    let store = Arc::new(Memory::default());
+    let hold = Arc::new(Hold { begun: Semaphore::new(0), leave: Semaphore::new(0) });
+    let (desk, running, mut arrived) = desk_holding(store.clone(), PATIENCE, hold.clone()).await;
+    desk.evaluated(firing(&["held"]), UnixMillis(1)).unwrap();
+    timeout(PATIENCE, hold.begun.acquire()).await.unwrap().unwrap().forget();
+    let is_letter = |row: &AlertRow| matches!(row, AlertRow::Letter(_));
+    assert!(rows(&store).await.iter().any(is_letter), "it is on its way");
+    let mut end = tokio::task::spawn_blocking(move || drop(running));
+    let too_soon = timeout(Duration::from_millis(200), &mut end).await;
+    assert!(too_soon.is_err(), "it is waited for");
+    hold.leave.add_permits(1);
+    timeout(PATIENCE, end).await.unwrap().unwrap();
+    assert_eq!(arrived.try_recv().unwrap().sequence, 1);
+    assert!(!rows(&store).await.iter().any(is_letter), "another process would tell it again");
 }

@@ -333,7 +333,7 @@ mod tests {
     fn a_try_that_is_answered_with_a_failure_is_no_success() {
         let metrics = Metrics::new();
         let instance = metrics.instance("web", "a");
-        [200, 404, 499, 500, 503].map(|status| instance.answered(status, 0.01));
+        [200, 404, 499, 500, 503].iter().for_each(|status| instance.answered(*status, 0.01));
         let text = metrics.render();
         for (result, count) in [("success", 3), ("error", 2)] {
             let labels = format!(r#"{{instance="a",result="{result}",service="web"}}"#);
