@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -111,7 +111,11 @@ impl Room {
                     }
                 }
                 // Services changed: perhaps what they depend on did.
-                _ = follower.next() => self.pager.set_topology(topology(&self.registry.snapshot())),
+                _ = follower.next() => {
+                    let begun = Instant::now();
+                    self.pager.set_topology(topology(&self.registry.snapshot()));
+                    follower.worked(begun.elapsed());
+                }
                 () = tokio::time::sleep(pause) => self.look(),
             }
         }
