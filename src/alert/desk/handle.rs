@@ -10,8 +10,8 @@ use super::super::paging::{Mute, Silence};
 use super::super::rules::Evaluation;
 use super::queue::DeadLetter;
 use crate::model::{Alert, ChannelName, Notification, Receipt, SendFailure, UnixMillis};
-use crate::store::StoreError;
 use crate::store::alerts::{AlertStore, HistoryEntry, HistoryFilter};
+use crate::store::{NewestFirst, StoreError};
 
 /// Messages that may wait for the desk.
 const MAX_WAITING: usize = 1024;
@@ -137,14 +137,13 @@ impl Desk {
         self.ask(|reply| Message::Forget(channel, sequence, reply)).await?
     }
 
-    /// What happened, newest first, at most `limit` entries of those below `before`.
+    /// What happened, newest first.
     pub async fn history(
         &self,
         filter: &HistoryFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.store.alert_history(filter, before, limit).await
+        self.store.alert_history(filter, page).await
     }
 
     /// Sends one notification past the queue, and says how it went; `None` = there is no such channel.
