@@ -191,6 +191,18 @@ async fn every_mistake_of_an_alert_is_named() {
     for place in ["/0/labels", "/0/startsAt"] {
         assert!(answer.text().contains(place), "{}", answer.text());
     }
+    let long: serde_json::Map<String, Value> =
+        (0..20).map(|i| (format!("a{i}"), "x".repeat(4096).into())).collect();
+    let alerts = json!([
+        { "labels": { "alertname": "x" }, "annotations": long },
+        { "labels": { "alertname": "x" }, "annotations": { "summary": "x".repeat(4097) } },
+        { "labels": { "alertname": "x" }, "generatorURL": "x".repeat(4097) },
+    ]);
+    let answer = ask(&mesh, "POST", "/v1/alerts", Some(alerts)).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    for place in ["\"/0\"", "/1/annotations/summary", "/2/generatorURL"] {
+        assert!(answer.text().contains(place), "{}", answer.text());
+    }
     let silence = json!({ "matchers": ["nonsense"], "comment": "", "seconds": 0 });
     let answer = ask(&mesh, "POST", "/v1/alerts/silences", Some(silence)).await;
     assert_eq!(answer.status, 422);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::super::paging::{Mute, Silence};
+use super::super::paging::{MAX_OUTSIDE, MAX_OUTSIDE_BYTES, Mute, Silence};
 use super::super::rules::Evaluation;
 use super::queue::DeadLetter;
 use crate::model::{Alert, ChannelName, Notification, Receipt, SendFailure, UnixMillis};
@@ -32,8 +32,12 @@ pub enum DeskError {
     Busy,
     #[error("it holds, but could not be written: a restart would forget it; the log says why")]
     NotKept,
-    #[error("{refused} alerts were not taken in: {most} from outside fire already")]
-    Full { refused: usize, most: usize },
+    #[error(
+        "{refused} alerts were not taken in: those from outside are {MAX_OUTSIDE} at most, and \
+         {} MiB together",
+        MAX_OUTSIDE_BYTES >> 20
+    )]
+    Full { refused: usize },
     #[error("the process is about to end")]
     Stopping,
 }
