@@ -179,6 +179,16 @@ async fn another_channel_holds_from_the_next_notification_on() {
     post(&mesh, backup(json!({ "endsAt": "2020-01-01T00:00:00Z" }))).await;
     assert_eq!(new_inbox.at(0).await["status"], "resolved");
     assert_eq!(old_inbox.got.lock().len(), 1);
+
+    let named = |text: &str, name: &str| text.contains(&format!("channel=\"{name}\""));
+    assert!(named(&mesh.admin("GET", "/metrics").await.text(), "hook"));
+    let both = |name: &str| format!("[\"{name}\"]\n[alerts.channels.{name}]");
+    mesh.edit_and_wait(&both("hook"), &both("other")).await;
+    eventually("the channel's series to go with it", || async {
+        let text = mesh.admin("GET", "/metrics").await.text();
+        (named(&text, "other") && !named(&text, "hook")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
