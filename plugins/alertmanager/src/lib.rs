@@ -9,9 +9,8 @@
 //! ```
 //!
 //! Alertmanager takes an alert for resolved once its end is past, or when it has heard nothing for long. An
-//! alert that fires is sent with an end `hold_seconds` from now. That must be more than `repeat_interval` and
-//! `group_interval` together, or what still fires would be over there: the proxy refuses such a configuration of the
-//! built-in component; whoever makes it a file of their own has to see to it. Its own `group_wait` comes on top of the one here, which may then be `"0s"`.
+//! alert that fires is sent with an end `hold_seconds` from now: let it be more than `repeat_interval`. Its
+//! own `group_wait` comes on top of the one here, which may then be `"0s"`.
 
 use std::time::{Duration, UNIX_EPOCH};
 
