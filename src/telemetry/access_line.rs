@@ -102,12 +102,13 @@ pub struct Entry<'a> {
 }
 
 /// What the operator chose.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice {
     /// Of [`FIELDS`].
     pub fields: Vec<String>,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,
+    /// Headers whose values are hidden.
     pub mask_headers: Vec<HeaderName>,
     /// Query parameters whose values are hidden.
     pub mask_query: Vec<String>,

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Kept;
-use super::super::paging::{MAX_OUTSIDE, OutsideEvent, Pager};
+use super::super::paging::{OutsideEvent, Pager};
 use super::super::rules::{Evaluation, Event, Transition};
 use super::channel::Setup;
 use super::handle::{AlertView, DeskError, Foreign, Message};
@@ -187,13 +187,10 @@ impl Room {
     }
 
     fn received(&mut self, alerts: Vec<Foreign>) -> Result<(), DeskError> {
-        let mut refused = 0;
-        for Foreign { alert, route } in alerts {
-            refused += usize::from(!self.pager.received(alert, route, now()));
-        }
-        match refused {
+        let alerts = alerts.into_iter().map(|Foreign { alert, route }| (alert, route));
+        match self.pager.received(alerts, now()) {
             0 => Ok(()),
-            refused => Err(DeskError::Full { refused, most: MAX_OUTSIDE }),
+            refused => Err(DeskError::Full { refused }),
         }
     }
 

@@ -12,7 +12,7 @@ use super::silence::Silence;
 use super::topology::Topology;
 use crate::model::{Alert, ChannelName, Labels, UnixMillis};
 
-pub use outside::{MAX_OUTSIDE, OutsideEvent};
+pub use outside::{MAX_OUTSIDE, MAX_OUTSIDE_BYTES, OutsideEvent};
 
 /// The annotation of an alert that explains others: whose alerts are not told because of it.
 const EXPLAINS: &str = "explains";

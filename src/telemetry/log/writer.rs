@@ -34,7 +34,7 @@ pub struct Writer {
     queue_records: usize,
     queue: Gatherer<Message>,
     fresh: Fresh,
-    metrics: LogMetrics,
+    metrics: Arc<LogMetrics>,
     /// The thread no longer waits for better days once this is dropped.
     _patience: std::sync::mpsc::Sender<()>,
 }
@@ -52,7 +52,7 @@ impl Writer {
         name: &str,
         destination: Destination,
         queue_records: usize,
-        metrics: LogMetrics,
+        metrics: Arc<LogMetrics>,
     ) -> io::Result<Self> {
         let fresh = Fresh::default();
         let sink = destination.open(fresh.clone())?;
@@ -131,7 +131,7 @@ struct Thread {
     faults: Faults,
     /// Hears that the writer is gone.
     impatient: Receiver<()>,
-    metrics: LogMetrics,
+    metrics: Arc<LogMetrics>,
     name: Arc<str>,
 }
 
