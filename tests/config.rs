@@ -21,7 +21,7 @@ use proconsul::config::{BuiltIn, Loaded, Refused, load};
 const BUILT_IN: BuiltIn<'static> = BuiltIn {
     strategies: &["consistent-hash", "ip-hash", "least-connections", "round-robin"],
     checks: &["http-json", "redis-ping"],
-    channels: &["file", "slack", "webhook"],
+    channels: &["alertmanager", "file", "slack", "webhook"],
 };
 
 /// Loads with an environment that is the same on every machine.

@@ -95,7 +95,9 @@ async fn keep_up(
         };
         tokio::select! {
             changed = registry.next() => {
+                let begun = Instant::now();
                 let unknown = control.world.borrow_mut().registry_changed(&changed);
+                registry.worked(begun.elapsed());
                 if !unknown.is_empty() {
                     ask(unknown);
                 }

@@ -14,7 +14,7 @@ use super::BuildError;
 use crate::config::{self, AccessLogTarget, Config, LogFormat, LogWriter};
 use crate::proxy::Shared;
 use crate::telemetry::Metrics;
-use crate::telemetry::access_line::{Choice, Form};
+use crate::telemetry::access_line::Form;
 use crate::telemetry::access_log::{AccessLog, AccessOutlet};
 use crate::telemetry::log::{ConfiguredLevel, Destination, EventOutlet, Format, Levels, Writer};
 
@@ -69,7 +69,8 @@ impl Logs {
         let otlp = config.otlp.as_ref().and_then(|otlp| otlp.logs.as_ref());
         let exported = otlp.is_some_and(|logs| logs.access);
         let is_wanted = exported || !outlets.is_empty();
-        let access = is_wanted.then(|| AccessLog::new(form(&config.access_log), outlets, exported));
+        let access = is_wanted
+            .then(|| AccessLog::new(Form::new(config.access_log.line.clone()), outlets, exported));
         Ok(Opened { writers, events, access })
     }
 
@@ -163,28 +164,4 @@ fn format(settings: &LogWriter, default: LogFormat) -> Format {
         LogFormat::Text if is_terminal => Format::Coloured,
         LogFormat::Text => Format::Text,
     }
-}
-
-fn form(access_log: &config::AccessLog) -> Form {
-    let config::AccessLog {
-        target: _,
-        queue_lines: _,
-        rotate: _,
-        fields,
-        request_headers,
-        response_headers,
-        mask_headers,
-        mask_query,
-        sample_2xx,
-        user_id,
-    } = access_log.clone();
-    Form::new(Choice {
-        fields,
-        request_headers,
-        response_headers,
-        mask_headers,
-        mask_query,
-        sample_2xx,
-        user_id,
-    })
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::names::Names;
 use crate::balance::EndpointState;
@@ -36,7 +37,7 @@ impl Ground<'_> {
             self.metrics.instance(&service, id.as_str())
         });
         let well = candidate.status != HealthStatus::Critical;
-        metrics.set_up(well && candidate.duty == Duty::Active);
+        metrics.set_up(well && candidate.duty == Duty::Active, SystemTime::now());
     }
 }
 

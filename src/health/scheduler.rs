@@ -102,7 +102,11 @@ impl Scheduler {
                 Some(done) = self.in_flight.join_next() => if let Ok(done) = done {
                     self.finished(done);
                 },
-                changed = self.follower.next() => self.sync(&changed),
+                changed = self.follower.next() => {
+                    let begun = Instant::now();
+                    self.sync(&changed);
+                    self.follower.worked(begun.elapsed());
+                }
                 Some(report) = self.reports.recv() => self.reported(&report),
                 Ok(()) = self.plans.changed() => {
                     self.plan = self.plans.borrow_and_update().clone();

@@ -1,5 +1,6 @@
 //! Writing a request down when it has ended: metrics, and the access log.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pingora_proxy::Session;
@@ -10,6 +11,7 @@ use super::route::Target;
 use crate::telemetry::access_line::Entry;
 use crate::telemetry::address_text::AddressText;
 use crate::telemetry::metrics::StatusClass;
+use crate::telemetry::object::Plain;
 
 /// Counts a request that has ended, and logs it.
 pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
@@ -35,7 +37,7 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
 
     let access_log = shared.access_log.load();
     let Some(access_log) = &*access_log else { return };
-    let trace_id = context.names.as_ref().map_or("", |names| names.trace_id());
+    let trace_id = context.names.as_ref().map_or(Plain::EMPTY, |names| names.trace_id());
     // A response that broke off has a good status, and is an error all the same.
     if context.rejection.is_none() && !access_log.takes(status, trace_id) {
         return;
@@ -53,29 +55,33 @@ pub(super) fn observe(shared: &Shared, session: &Session, context: &mut Inner) {
             AddressText::of_socket(upstreams.set.members()[index].address)
         });
     let client_ip = context.client.map(|client| AddressText::of_ip(client.ip));
+    let path = header.raw_path();
+    let path = str::from_utf8(path).map_or_else(|_| String::from_utf8_lossy(path), Cow::Borrowed);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     access_log.write(&Entry {
         unix_ms: (now.saturating_sub(elapsed)).as_millis() as u64,
-        request_id: context.names.as_ref().map_or("", |n| n.request_id.to_str().unwrap_or("")),
+        request_id: context.names.as_ref().map_or("", |names| names.request_id()),
         trace_id,
-        client_ip: client_ip.as_ref().map_or("", AddressText::as_str),
-        method: header.method.as_str(),
+        client_ip: client_ip.as_ref().map_or(Plain::EMPTY, AddressText::text),
+        method: Plain::new(header.method.as_str().as_bytes()),
         host: super::host::host_of(header),
-        path: &String::from_utf8_lossy(header.raw_path()),
-        protocol: match header.version {
-            http::Version::HTTP_2 => "HTTP/2",
-            http::Version::HTTP_10 => "HTTP/1.0",
-            _ => "HTTP/1.1",
-        },
+        path: &path,
+        protocol: Plain::new(match header.version {
+            http::Version::HTTP_2 => &b"HTTP/2"[..],
+            http::Version::HTTP_10 => b"HTTP/1.0",
+            _ => b"HTTP/1.1",
+        }),
         route,
         service,
-        upstream: upstream.as_ref().map_or("", AddressText::as_str),
+        upstream: upstream.as_ref().map_or(Plain::EMPTY, AddressText::text),
         status,
         bytes_in: context.body_bytes,
         bytes_out,
         duration_us: elapsed.as_micros() as u64,
         tries: context.placement.tries(),
-        error: context.rejection.as_ref().map_or("", |rejection| rejection.code()),
+        error: Plain::new(
+            context.rejection.as_ref().map_or("", |rejection| rejection.code()).as_bytes(),
+        ),
         request_headers: &header.headers,
         response_headers: session.response_written().map(|response| &response.headers),
     });

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::glance::Glance;
+use crate::telemetry::object::Plain;
 use crate::telemetry::otlp::Sampler;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,24 +53,29 @@ impl Names {
         }
     }
 
+    /// The `X-Request-Id`.
+    pub(super) fn request_id(&self) -> &str {
+        str::from_utf8(self.request_id.as_bytes()).unwrap_or_default()
+    }
+
     /// The trace's id: 32 hex digits.
-    pub(super) fn trace_id(&self) -> &str {
-        self.part(3..35)
+    pub(super) fn trace_id(&self) -> Plain<'_> {
+        Plain::new(self.part(3..35))
     }
 
     /// The trace's id as a number.
     pub(super) fn trace_number(&self) -> Option<u128> {
-        u128::from_str_radix(self.trace_id(), 16).ok()
+        u128::from_str_radix(self.trace_id().as_str(), 16).ok()
     }
 
     /// The span that the trace goes on from: 16 hex digits.
-    pub(super) fn span_id(&self) -> &str {
-        self.part(36..52)
+    pub(super) fn span_id(&self) -> Plain<'_> {
+        Plain::new(self.part(36..52))
     }
 
     /// What the next one is told: of the flags, those that are known here.
     pub(super) fn flags(&self) -> u8 {
-        u8::from_str_radix(self.part(53..55), 16).unwrap_or(0) & KNOWN_FLAGS
+        u8::from_str_radix(Plain::new(self.part(53..55)).as_str(), 16).unwrap_or(0) & KNOWN_FLAGS
     }
 
     /// Whether the trace is taken.
@@ -77,8 +83,8 @@ impl Names {
         self.flags() & SAMPLED != 0
     }
 
-    fn part(&self, place: Range<usize>) -> &str {
-        self.traceparent.to_str().ok().and_then(|value| value.get(place)).unwrap_or_default()
+    fn part(&self, place: Range<usize>) -> &[u8] {
+        self.traceparent.as_bytes().get(place).unwrap_or_default()
     }
 }
 
@@ -183,7 +189,7 @@ mod tests {
         let names = names_for("traceparent", good);
         assert!(names.continues_trace);
         assert_eq!(names.traceparent, good);
-        assert_eq!(names.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(names.trace_id().as_str(), "4bf92f3577b34da6a3ce929d0e0e4736");
         for bad in [
             "00-00000000000000000000000000000000-00f067aa0ba902b7-00",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-00",
@@ -209,7 +215,7 @@ mod tests {
             let names = names_for("traceparent", later);
             assert!(names.continues_trace, "{later}");
             assert_eq!(names.traceparent, later);
-            assert_eq!(names.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
+            assert_eq!(names.trace_id().as_str(), "4bf92f3577b34da6a3ce929d0e0e4736");
         }
     }
 

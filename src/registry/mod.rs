@@ -53,7 +53,7 @@ pub use writer::Writer;
 
 use crate::config;
 use crate::model::{HealthStatus, InstanceId, InstanceRecord, ReportedLoad, ServiceKey};
-use crate::store::{AuditFilter, AuditRecord, StoreError, StoredEvent, Subscription};
+use crate::store::{AuditFilter, AuditRecord, NewestFirst, StoreError, StoredEvent, Subscription};
 use limits::MAX_WAITING_CHANGES;
 use shared::Shared;
 use writer::Command;
@@ -181,10 +181,9 @@ impl Registry {
     pub async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.shared.store.audit(filter, before, limit).await
+        self.shared.store.audit(filter, page).await
     }
 
     /// Writes a copy of everything that is durable to a new file.

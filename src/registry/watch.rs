@@ -3,11 +3,19 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::sleep_until;
 
 use crate::model::ServiceKey;
+
+/// Whoever follows works for at most a twentieth of the time on what it hears: where hundreds of instances fail
+/// at once, each of them has as many looked at, beside requests that are to be fast just then.
+const REST_PER_WORK: u32 = 19;
+/// A change waits no longer than this to be heard of.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// Those who wait for a change to one service.
 #[derive(Default)]
@@ -75,7 +83,7 @@ impl Followers {
     pub(super) fn join(&self) -> Follower {
         let pending = Arc::<Pending>::default();
         self.all.lock().push(Arc::downgrade(&pending));
-        Follower { pending }
+        Follower { pending, rested: Instant::now() }
     }
 
     /// Notes for each follower what changed. What they are to see is published before.
@@ -93,11 +101,14 @@ impl Followers {
 /// twice is told once.
 pub struct Follower {
     pending: Arc<Pending>,
+    /// Until then changes gather.
+    rested: Instant,
 }
 
 impl Follower {
     /// Waits for changes, and takes them all. The newest snapshot shows each of them.
     pub async fn next(&mut self) -> BTreeSet<ServiceKey> {
+        sleep_until(self.rested.into()).await;
         loop {
             let changed = std::mem::take(&mut *self.pending.changed.lock());
             if !changed.is_empty() {
@@ -106,12 +117,33 @@ impl Follower {
             self.pending.wake.notified().await;
         }
     }
+
+    /// What was heard took this much work: changes gather for a time in proportion to it.
+    pub fn worked(&mut self, work: Duration) {
+        self.rested = Instant::now() + (work * REST_PER_WORK).min(LONGEST_REST);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::ServiceName;
+
+    #[tokio::test]
+    async fn changes_gather_while_whoever_works_rests() {
+        let followers = Followers::default();
+        let mut follower = followers.join();
+        let keys = ["a", "b"].map(|name| ServiceKey::in_default(ServiceName::new(name).unwrap()));
+        followers.tell(&[keys[0].clone()].into());
+        assert_eq!(follower.next().await, [keys[0].clone()].into());
+        follower.worked(Duration::from_secs(60));
+        let begun = Instant::now();
+        for key in &keys {
+            followers.tell(&[key.clone()].into());
+        }
+        assert_eq!(follower.next().await, keys.into());
+        assert!(begun.elapsed() >= LONGEST_REST / 2);
+    }
 
     #[test]
     fn a_room_is_cleared_away_with_its_last_seat() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{NewestFirst, StoreError};
 use crate::alert::paging::{GroupKey, Matchers, Sent, Silence};
 use crate::alert::rules::{Record, RecordKey};
 use crate::model::{Alert, ChannelName, Labels, Notification, UnixMillis};
@@ -22,12 +22,11 @@ pub trait AlertStore: Send + Sync + 'static {
     /// returns, the batch survives the process and the machine losing its power.
     async fn keep_alerts(&self, batch: &[AlertWrite], history: u64) -> Result<(), StoreError>;
 
-    /// What happened, newest first, at most `limit` entries of those below `before`.
+    /// What happened, newest first.
     async fn alert_history(
         &self,
         filter: &HistoryFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
 }
 

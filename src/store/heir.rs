@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     AlertGround, AlertStore, AlertWrite, AuditFilter, AuditRecord, Ground, HistoryEntry,
-    HistoryFilter, Sqlite, Store, StoreError, Write,
+    HistoryFilter, NewestFirst, Sqlite, Store, StoreError, Write,
 };
 
 /// Who will have a file.
@@ -50,10 +50,9 @@ impl Store for Heir {
     async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.claim().await?.audit(filter, before, limit).await
+        self.claim().await?.audit(filter, page).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
@@ -85,9 +84,8 @@ impl AlertStore for Heir {
     async fn alert_history(
         &self,
         filter: &HistoryFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.claim().await?.alert_history(filter, before, limit).await
+        self.claim().await?.alert_history(filter, page).await
     }
 }

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 
 use super::{
     AlertGround, AlertKey, AlertRow, AlertStore, AlertWrite, AuditFilter, AuditRecord, Ground,
-    HistoryEntry, HistoryFilter, Store, StoreError, StoredEvent, StoredInstance, Subscription,
-    Write,
+    HistoryEntry, HistoryFilter, NewestFirst, Store, StoreError, StoredEvent, StoredInstance,
+    Subscription, Write,
 };
 use crate::model::{InstanceId, ServiceKey, ServiceRecord};
 
@@ -57,15 +57,10 @@ impl Store for Memory {
     async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError> {
         let tables = self.tables.lock();
-        let newest_first = tables.audit.iter().rev();
-        let wanted = newest_first.filter(|record| {
-            before.is_none_or(|before| record.index < before) && filter.matches(record)
-        });
-        Ok(wanted.take(limit).cloned().collect())
+        Ok(page.of(&tables.audit, |record| record.index, |record| filter.matches(record)))
     }
 
     async fn backup(&self, _to: &Path) -> Result<(), StoreError> {
@@ -104,15 +99,10 @@ impl AlertStore for Memory {
     async fn alert_history(
         &self,
         filter: &HistoryFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let tables = self.tables.lock();
-        let newest_first = tables.alert_history.iter().rev();
-        let wanted = newest_first.filter(|entry| {
-            before.is_none_or(|before| entry.position < before) && filter.matches(entry)
-        });
-        Ok(wanted.take(limit).cloned().collect())
+        Ok(page.of(&tables.alert_history, |entry| entry.position, |entry| filter.matches(entry)))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod alerts;
 mod form;
 mod heir;
 mod memory;
+mod newest;
 mod sqlite;
 mod words;
 
@@ -20,6 +21,7 @@ pub use alerts::{
 };
 pub use heir::Heir;
 pub use memory::Memory;
+pub use newest::NewestFirst;
 pub use sqlite::{Contents, Sqlite, restore};
 
 use words::{duty_of, duty_words, integer, service_key};
@@ -36,12 +38,11 @@ pub trait Store: Send + Sync + 'static {
     /// machine losing its power.
     async fn commit(&self, batch: &[Write]) -> Result<(), StoreError>;
 
-    /// Audit records, newest first, at most `limit` of those below `before`.
+    /// Audit records, newest first.
     async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError>;
 
     /// Writes a copy of everything to a new file, while the store is in use.

@@ -10,10 +10,11 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 
-use super::json_line::{JsonLine, Object};
+use super::json_line::JsonLine;
 use super::jwt_claim;
 use super::log::Severity;
 use super::moment::Moment;
+use super::object::{KeyBuf, Object, Plain, key};
 
 /// A header's value is cut here, at a character's end.
 const MAX_VALUE_BYTES: usize = 1024;
@@ -39,7 +40,7 @@ pub const FIELDS: [&str; 12] = [
 
 /// A field, once its name was looked up.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Field {
+enum Field {
     ClientIp,
     Method,
     Host,
@@ -76,17 +77,18 @@ pub struct Entry<'a> {
     /// When the request came, as a Unix time in milliseconds.
     pub unix_ms: u64,
     pub request_id: &'a str,
-    pub trace_id: &'a str,
-    pub client_ip: &'a str,
-    pub method: &'a str,
+    pub trace_id: Plain<'a>,
+    pub client_ip: Plain<'a>,
+    /// A token, as HTTP has it.
+    pub method: Plain<'a>,
     pub host: &'a str,
     /// With its query.
     pub path: &'a str,
-    pub protocol: &'a str,
+    pub protocol: Plain<'a>,
     pub route: &'a str,
     pub service: &'a str,
     /// Where the response came from; empty when the proxy answered.
-    pub upstream: &'a str,
+    pub upstream: Plain<'a>,
     pub status: u16,
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -94,18 +96,19 @@ pub struct Entry<'a> {
     /// Endpoints that the request was sent to.
     pub tries: usize,
     /// Why the proxy answered by itself; empty when it did not.
-    pub error: &'a str,
+    pub error: Plain<'a>,
     pub request_headers: &'a HeaderMap,
     pub response_headers: Option<&'a HeaderMap>,
 }
 
 /// What the operator chose.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Choice {
     /// Of [`FIELDS`].
     pub fields: Vec<String>,
     pub request_headers: Vec<HeaderName>,
     pub response_headers: Vec<HeaderName>,
+    /// Headers whose values are hidden.
     pub mask_headers: Vec<HeaderName>,
     /// Query parameters whose values are hidden.
     pub mask_query: Vec<String>,
@@ -127,7 +130,7 @@ pub enum UserId {
 /// A [`Choice`], ready for use.
 #[derive(Debug)]
 pub struct Form {
-    fields: Vec<(&'static str, Field)>,
+    fields: Vec<Named>,
     request_headers: Vec<Shown>,
     response_headers: Vec<Shown>,
     mask_query: Vec<String>,
@@ -135,9 +138,18 @@ pub struct Form {
     user_id: Option<UserId>,
 }
 
+/// A field that was chosen.
+#[derive(Debug)]
+struct Named {
+    key: KeyBuf,
+    field: Field,
+}
+
+/// A header that was chosen.
 #[derive(Debug)]
 struct Shown {
     name: HeaderName,
+    key: KeyBuf,
     masked: bool,
 }
 
@@ -153,12 +165,17 @@ impl Form {
             user_id,
         } = choice;
         let shown = |names: Vec<HeaderName>| {
-            let shown = |name| Shown { masked: mask_headers.contains(&name), name };
+            let shown = |name: HeaderName| Shown {
+                masked: mask_headers.contains(&name),
+                key: KeyBuf::new(name.as_str()),
+                name,
+            };
             names.into_iter().map(shown).collect()
         };
-        let is_chosen = |name: &str| fields.iter().any(|own| own == name);
+        let named = FIELDS.into_iter().zip(KINDS);
+        let chosen = named.filter(|&(name, _)| fields.iter().any(|own| own == name));
         Self {
-            fields: FIELDS.into_iter().zip(KINDS).filter(|(name, _)| is_chosen(name)).collect(),
+            fields: chosen.map(|(name, field)| Named { key: KeyBuf::new(name), field }).collect(),
             request_headers: shown(request_headers),
             response_headers: shown(response_headers),
             mask_query,
@@ -169,21 +186,21 @@ impl Form {
 
     /// Whether a request gets a line: all but 2xx do, of those a share. Every proxy that uses the same
     /// share takes the same traces.
-    pub fn takes(&self, status: u16, trace_id: &str) -> bool {
+    pub fn takes(&self, status: u16, trace_id: Plain<'_>) -> bool {
         if self.sample_2xx >= 1.0 || !(200..300).contains(&status) {
             return true;
         }
         // The right part of a trace's id is the random one.
-        let digits = trace_id.get(16..32).unwrap_or_default();
+        let digits = trace_id.as_str().get(16..32).unwrap_or_default();
         let number = u64::from_str_radix(digits, 16).unwrap_or(0);
         (number as f64) < self.sample_2xx * u64::MAX as f64
     }
 
-    /// The line, with its newline.
-    pub fn line(&self, entry: &Entry<'_>) -> Vec<u8> {
-        let mut line = JsonLine::with_capacity(768);
+    /// Appends the line, with its newline.
+    pub fn write(&self, entry: &Entry<'_>, lines: &mut Vec<u8>) {
+        let mut line = JsonLine::begin(lines);
         self.describe(entry, &mut line);
-        line.end()
+        line.end();
     }
 
     /// What the line says, as a value.
@@ -194,61 +211,57 @@ impl Form {
     }
 
     fn describe(&self, entry: &Entry<'_>, record: &mut impl Object) {
-        record.text("timestamp", Moment::of(entry.unix_ms).as_str());
-        record.text("level", Severity::of_status(entry.status).as_str());
-        record.text("message", "request");
-        record.text("service", entry.service);
-        record.text("request_id", entry.request_id);
-        record.text("trace_id", entry.trace_id);
-        record.text("user_id", &self.user_id(entry));
-        record.object("fields", |record| self.describe_fields(entry, record));
+        let severity = Severity::of_status(entry.status);
+        record.plain(key!("timestamp"), Moment::of(entry.unix_ms).text());
+        record.plain(key!("level"), Plain::new(severity.as_str().as_bytes()));
+        record.plain(key!("message"), Plain::new(b"request"));
+        self.describe_request(entry, record);
+    }
+
+    /// All that stands behind the message.
+    pub(super) fn describe_request(&self, entry: &Entry<'_>, record: &mut impl Object) {
+        record.text(key!("service"), entry.service);
+        record.text(key!("request_id"), entry.request_id);
+        record.plain(key!("trace_id"), entry.trace_id);
+        record.text(key!("user_id"), &self.user_id(entry));
+        record.object(key!("fields"), |record| self.describe_fields(entry, record));
     }
 
     fn describe_fields(&self, entry: &Entry<'_>, record: &mut impl Object) {
-        for &(name, field) in &self.fields {
-            match self.value_of(field, entry) {
-                FieldValue::Text(text) => record.text(name, &text),
-                FieldValue::Number(number) => record.number(name, number),
+        for Named { key, field } in &self.fields {
+            let key = key.get();
+            match field {
+                Field::ClientIp => record.plain(key, entry.client_ip),
+                Field::Method => record.plain(key, entry.method),
+                Field::Host => record.text(key, entry.host),
+                Field::Path => record.text(key, &masked_path(entry.path, &self.mask_query)),
+                Field::Protocol => record.plain(key, entry.protocol),
+                Field::Route => record.text(key, entry.route),
+                Field::Upstream => record.plain(key, entry.upstream),
+                Field::Status => record.number(key, entry.status.into()),
+                Field::BytesIn => record.number(key, entry.bytes_in),
+                Field::BytesOut => record.number(key, entry.bytes_out),
+                Field::DurationUs => record.number(key, entry.duration_us),
+                Field::Tries => record.number(key, entry.tries as u64),
             }
         }
-        record.text("error", entry.error);
-        for (of, headers) in self.headers(entry) {
-            if !headers.shown.is_empty() {
-                record.object(of, |record| {
-                    headers.each().for_each(|(name, value)| record.text(name, &value));
-                });
+        record.plain(key!("error"), entry.error);
+        let of_request =
+            (key!("request_headers"), &self.request_headers, Some(entry.request_headers));
+        let of_response =
+            (key!("response_headers"), &self.response_headers, entry.response_headers);
+        for (key, shown, headers) in [of_request, of_response] {
+            if !shown.is_empty() {
+                record.object(key, |record| describe_headers(shown, headers, record));
             }
         }
         if let Some(rate) = self.sample_rate(entry) {
-            record.share("sample_rate", rate);
-        }
-    }
-
-    /// The names of what a line says under `fields`.
-    pub(super) fn fields(&self) -> &[(&'static str, Field)] {
-        &self.fields
-    }
-
-    /// What a line says of one of its fields.
-    pub(super) fn value_of<'e>(&self, field: Field, entry: &Entry<'e>) -> FieldValue<'e> {
-        match field {
-            Field::ClientIp => FieldValue::Text(entry.client_ip.into()),
-            Field::Method => FieldValue::Text(entry.method.into()),
-            Field::Host => FieldValue::Text(entry.host.into()),
-            Field::Path => FieldValue::Text(masked_path(entry.path, &self.mask_query)),
-            Field::Protocol => FieldValue::Text(entry.protocol.into()),
-            Field::Route => FieldValue::Text(entry.route.into()),
-            Field::Upstream => FieldValue::Text(entry.upstream.into()),
-            Field::Status => FieldValue::Number(entry.status.into()),
-            Field::BytesIn => FieldValue::Number(entry.bytes_in),
-            Field::BytesOut => FieldValue::Number(entry.bytes_out),
-            Field::DurationUs => FieldValue::Number(entry.duration_us),
-            Field::Tries => FieldValue::Number(entry.tries as u64),
+            record.share(key!("sample_rate"), rate);
         }
     }
 
     /// Who the user is; empty when nobody says so.
-    pub(super) fn user_id<'e>(&self, entry: &Entry<'e>) -> Cow<'e, str> {
+    fn user_id<'e>(&self, entry: &Entry<'e>) -> Cow<'e, str> {
         let of = |name: &HeaderName| entry.request_headers.get(name);
         match &self.user_id {
             None => Cow::Borrowed(""),
@@ -263,41 +276,23 @@ impl Form {
         }
     }
 
-    /// The headers that a line shows: of the request, then of the response.
-    pub(super) fn headers<'e>(&'e self, entry: &Entry<'e>) -> [(&'static str, Headers<'e>); 2] {
-        let of_request = Headers { shown: &self.request_headers, of: Some(entry.request_headers) };
-        let of_response = Headers { shown: &self.response_headers, of: entry.response_headers };
-        [("request_headers", of_request), ("response_headers", of_response)]
-    }
-
     /// Which share it was taken of, where a line stands for others too.
-    pub(super) fn sample_rate(&self, entry: &Entry<'_>) -> Option<f64> {
-        let is_sampled =
-            self.sample_2xx < 1.0 && (200..300).contains(&entry.status) && entry.error.is_empty();
+    fn sample_rate(&self, entry: &Entry<'_>) -> Option<f64> {
+        let is_sampled = self.sample_2xx < 1.0
+            && (200..300).contains(&entry.status)
+            && entry.error.as_bytes().is_empty();
         is_sampled.then_some(self.sample_2xx)
     }
 }
 
-/// What a line says of a field.
-pub(super) enum FieldValue<'a> {
-    Text(Cow<'a, str>),
-    Number(u64),
-}
-
 /// The headers that were chosen, of those that there are.
-pub(super) struct Headers<'a> {
-    shown: &'a [Shown],
-    of: Option<&'a HeaderMap>,
-}
-
-impl<'a> Headers<'a> {
-    pub(super) fn each(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
-        let of = self.of;
-        self.shown.iter().filter_map(move |Shown { name, masked }| {
-            let value = of?.get(name)?;
-            let value = if *masked { Cow::Borrowed(MASK) } else { text(value.as_bytes()) };
-            Some((name.as_str(), value))
-        })
+fn describe_headers(shown: &[Shown], headers: Option<&HeaderMap>, record: &mut impl Object) {
+    for Shown { name, key, masked } in shown {
+        match headers.and_then(|headers| headers.get(name)) {
+            None => {}
+            Some(_) if *masked => record.text(key.get(), MASK),
+            Some(value) => record.text(key.get(), &text(value.as_bytes())),
+        }
     }
 }
 
@@ -342,25 +337,26 @@ mod tests {
         let entry = Entry {
             unix_ms: 1,
             request_id: "r",
-            trace_id: "t",
-            client_ip: "::1",
-            method: "GET",
+            trace_id: Plain::new(b"t"),
+            client_ip: Plain::new(b"::1"),
+            method: Plain::new(b"GET"),
             host: "h",
             path,
-            protocol: "HTTP/1.1",
+            protocol: Plain::new(b"HTTP/1.1"),
             route: "api",
             service: "web",
-            upstream: "127.0.0.1:1",
+            upstream: Plain::new(b"127.0.0.1:1"),
             status: 200,
             bytes_in: 0,
             bytes_out: 3,
             duration_us: 9,
             tries: 1,
-            error: "",
+            error: Plain::EMPTY,
             request_headers: headers,
             response_headers: None,
         };
-        let line = Form::new(choice).line(&entry);
+        let mut line = Vec::new();
+        Form::new(choice).write(&entry, &mut line);
         assert_eq!(line.iter().filter(|&&byte| byte == b'\n').count(), 1);
         serde_json::from_slice(&line).unwrap()
     }
@@ -418,12 +414,12 @@ mod tests {
         let form = Form::new(Choice { sample_2xx: 0.25, ..choice() });
         let trace = |end: u64| format!("{:016x}{end:016x}", 7);
         for status in [0, 301, 404, 500] {
-            assert!(form.takes(status, &trace(u64::MAX)), "{status}");
+            assert!(form.takes(status, Plain::new(trace(u64::MAX).as_bytes())), "{status}");
         }
-        assert!(form.takes(200, &trace(u64::MAX / 5)));
-        assert!(!form.takes(200, &trace(u64::MAX / 3)));
+        assert!(form.takes(200, Plain::new(trace(u64::MAX / 5).as_bytes())));
+        assert!(!form.takes(200, Plain::new(trace(u64::MAX / 3).as_bytes())));
         let never = Form::new(Choice { sample_2xx: 0.0, ..choice() });
-        assert!(!never.takes(204, &trace(0)));
+        assert!(!never.takes(204, Plain::new(trace(0).as_bytes())));
     }
 
     #[test]

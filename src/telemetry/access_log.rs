@@ -2,12 +2,22 @@
 //!
 //! What each of them wants, and in which form, is resolved when the configuration is built.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::access_line::{Entry, Form};
 use super::access_text;
-use super::log::{Format, Kind, Record, Severity, Writer};
+use super::log::{Format, Head, Kind, Record, Severity, Writer};
+use super::object::Plain;
 use super::otlp;
+
+/// The room that a thread keeps for its next line.
+const KEPT_BYTES: usize = 16 << 10;
+
+thread_local! {
+    /// Where lines are made; a queue copies them.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Takes requests that have ended.
 pub struct AccessLog {
@@ -33,7 +43,7 @@ impl AccessLog {
     }
 
     /// Whether a request gets a line.
-    pub fn takes(&self, status: u16, trace_id: &str) -> bool {
+    pub fn takes(&self, status: u16, trace_id: Plain<'_>) -> bool {
         self.form.takes(status, trace_id)
     }
 
@@ -42,22 +52,23 @@ impl AccessLog {
         if self.exported {
             otlp::logs::request(&self.form, entry);
         }
-        for outlet in self.outlets.iter().filter(|outlet| outlet.wants(entry)) {
-            outlet.writer.put(Record {
-                kind: Kind::Access,
-                severity: Severity::of_status(entry.status),
-                unix_ms: entry.unix_ms,
-                line: self.line(entry, outlet.format),
-            });
-        }
-    }
-
-    fn line(&self, entry: &Entry<'_>, format: Format) -> Vec<u8> {
-        match format {
-            Format::Json => self.form.line(entry),
-            Format::Text => access_text::line(&self.form, entry, false),
-            Format::Coloured => access_text::line(&self.form, entry, true),
-        }
+        let head = Head {
+            kind: Kind::Access,
+            severity: Severity::of_status(entry.status),
+            unix_ms: entry.unix_ms,
+        };
+        LINE.with_borrow_mut(|line| {
+            for outlet in self.outlets.iter().filter(|outlet| outlet.wants(entry)) {
+                line.clear();
+                match outlet.format {
+                    Format::Json => self.form.write(entry, line),
+                    Format::Text => access_text::write(&self.form, entry, false, line),
+                    Format::Coloured => access_text::write(&self.form, entry, true, line),
+                }
+                outlet.writer.put(Record { head, line });
+            }
+            line.shrink_to(KEPT_BYTES);
+        });
     }
 }
 

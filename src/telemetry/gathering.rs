@@ -1,10 +1,11 @@
 //! A bounded queue whose reader is woken for many items, not for each: waking a thread costs whoever wakes it
-//! more than writing a log line does.
+//! more than writing a log line does. For the same reason the items' bytes lie behind one another in one buffer.
 //!
 //! Whoever puts something never waits, but for the moment in which another item is put or the reader takes all
 //! of them at once. The reader comes some time after the first item, or when the queue is half full, or at once
 //! for what is urgent.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,21 @@ use parking_lot::{Condvar, Mutex};
 
 /// How long the reader lets items gather.
 const GATHER_FOR: Duration = Duration::from_millis(50);
+/// What a batch keeps for the next one, of the room that it grew to.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// A queue for so many items.
 pub fn gathering<T>(capacity: usize) -> (Gatherer<T>, Gathered<T>) {
-    let waiting = Waiting { items: Vec::new(), is_urgent: false, is_closed: false };
+    let waiting = Waiting { batch: Batch::default(), is_urgent: false, is_closed: false };
     let shared = Arc::new(Shared { waiting: Mutex::new(waiting), ring: Condvar::new(), capacity });
     (Gatherer { shared: shared.clone() }, Gathered { shared })
+}
+
+/// Items in the order in which they were put, each with its bytes.
+pub struct Batch<T> {
+    /// With where its bytes end.
+    items: Vec<(T, usize)>,
+    bytes: Vec<u8>,
 }
 
 struct Shared<T> {
@@ -27,7 +37,7 @@ struct Shared<T> {
 }
 
 struct Waiting<T> {
-    items: Vec<T>,
+    batch: Batch<T>,
     is_urgent: bool,
     /// One of the two sides is gone.
     is_closed: bool,
@@ -43,16 +53,44 @@ pub struct Gathered<T> {
     shared: Arc<Shared<T>>,
 }
 
+impl<T> Batch<T> {
+    pub fn each(&self) -> impl Iterator<Item = (&T, &[u8])> {
+        let mut begin = 0;
+        self.items.iter().map(move |(item, end)| {
+            let bytes = &self.bytes[mem::replace(&mut begin, *end)..*end];
+            (item, bytes)
+        })
+    }
+
+    fn push(&mut self, item: T, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.items.push((item, self.bytes.len()));
+    }
+
+    fn clear(&mut self) {
+        self.items.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.items.shrink_to(KEPT_BYTES / mem::size_of::<(T, usize)>());
+    }
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), bytes: Vec::new() }
+    }
+}
+
 impl<T> Gatherer<T> {
-    /// Puts an item; returns it if there is no room, or nobody to take it.
-    pub fn put(&self, item: T) -> Result<(), T> {
+    /// Puts an item with its bytes; returns it if there is no room, or nobody to take it.
+    pub fn put(&self, item: T, bytes: &[u8]) -> Result<(), T> {
         let shared = &*self.shared;
         let mut waiting = shared.waiting.lock();
-        if waiting.is_closed || waiting.items.len() >= shared.capacity {
+        if waiting.is_closed || waiting.batch.items.len() >= shared.capacity {
             return Err(item);
         }
-        waiting.items.push(item);
-        let count = waiting.items.len();
+        waiting.batch.push(item, bytes);
+        let count = waiting.batch.items.len();
         drop(waiting);
         if count == 1 || count == shared.capacity.div_ceil(2) {
             shared.ring.notify_one();
@@ -68,24 +106,26 @@ impl<T> Gatherer<T> {
 }
 
 impl<T> Gathered<T> {
-    /// Waits for items, and moves all of them to `taken`, which is to be empty. `false` = there will be none.
-    pub fn take(&self, taken: &mut Vec<T>) -> bool {
+    /// Waits for items, and has all of them in `taken`, in the place of what was there. `false` = there will be
+    /// none.
+    pub fn take(&self, taken: &mut Batch<T>) -> bool {
+        taken.clear();
         let shared = &*self.shared;
         let half = shared.capacity.div_ceil(2);
         let mut waiting = shared.waiting.lock();
-        while waiting.items.is_empty() && !waiting.is_closed {
+        while waiting.batch.items.is_empty() && !waiting.is_closed {
             waiting.is_urgent = false;
             shared.ring.wait(&mut waiting);
         }
         let until = Instant::now() + GATHER_FOR;
-        while waiting.items.len() < half && !waiting.is_urgent && !waiting.is_closed {
+        while waiting.batch.items.len() < half && !waiting.is_urgent && !waiting.is_closed {
             if shared.ring.wait_until(&mut waiting, until).timed_out() {
                 break;
             }
         }
         waiting.is_urgent = false;
-        std::mem::swap(&mut waiting.items, taken);
-        !taken.is_empty()
+        mem::swap(&mut waiting.batch, taken);
+        !taken.items.is_empty()
     }
 }
 
@@ -108,54 +148,71 @@ mod tests {
 
     use super::*;
 
+    /// The items of a batch; the bytes of each are its number.
+    fn numbers(batch: &Batch<u32>) -> Vec<u32> {
+        let each =
+            batch.each().inspect(|(item, bytes)| assert_eq!(*bytes, item.to_string().as_bytes()));
+        each.map(|(item, _)| *item).collect()
+    }
+
+    fn put(gatherer: &Gatherer<u32>, number: u32) -> Result<(), u32> {
+        gatherer.put(number, number.to_string().as_bytes())
+    }
+
     #[test]
     fn everything_that_had_room_is_taken_in_order_and_then_there_is_an_end() {
         let (gatherer, gathered) = gathering(1000);
         let reader = thread::spawn(move || {
-            let (mut all, mut some) = (Vec::new(), Vec::new());
+            let (mut all, mut some) = (Vec::new(), Batch::default());
             while gathered.take(&mut some) {
-                all.append(&mut some);
+                all.append(&mut numbers(&some));
             }
             all
         });
-        let mut put = Vec::new();
-        for number in 0..100_000 {
-            if gatherer.put(number).is_ok() {
-                put.push(number);
-            }
-        }
+        let had_room: Vec<u32> = (0..100_000).filter(|&n| put(&gatherer, n).is_ok()).collect();
         drop(gatherer);
-        assert_eq!(reader.join().unwrap(), put);
+        assert_eq!(reader.join().unwrap(), had_room);
     }
 
     #[test]
     fn what_finds_no_room_or_no_reader_comes_back() {
         let (gatherer, gathered) = gathering(2);
-        assert_eq!([1, 2, 3].map(|n| gatherer.put(n)), [Ok(()), Ok(()), Err(3)]);
-        let mut taken = Vec::new();
+        assert_eq!([1, 2, 3].map(|n| put(&gatherer, n)), [Ok(()), Ok(()), Err(3)]);
+        let mut taken = Batch::default();
         assert!(gathered.take(&mut taken));
-        assert_eq!(taken, [1, 2]);
-        assert_eq!(gatherer.put(4), Ok(()));
+        assert_eq!(numbers(&taken), [1, 2]);
+        assert_eq!(put(&gatherer, 4), Ok(()));
         drop(gathered);
-        assert_eq!(gatherer.put(5), Err(5));
+        assert_eq!(put(&gatherer, 5), Err(5));
     }
 
     #[test]
     fn the_reader_lets_items_gather_unless_one_is_urgent() {
         let (gatherer, gathered) = gathering(1000);
-        let (mut taken, begun) = (Vec::new(), Instant::now());
-        gatherer.put(1).unwrap();
+        let (mut taken, begun) = (Batch::default(), Instant::now());
+        put(&gatherer, 1).unwrap();
         assert!(gathered.take(&mut taken));
         assert!(begun.elapsed() >= GATHER_FOR);
-        taken.clear();
         // A reader that waits for a first item is not hurried before there is one.
         gatherer.hurry();
         let reader = thread::spawn(move || {
             assert!(gathered.take(&mut taken));
-            (taken, gathered)
+            (numbers(&taken), gathered)
         });
-        gatherer.put(2).unwrap();
+        put(&gatherer, 2).unwrap();
         gatherer.hurry();
         assert_eq!(reader.join().unwrap().0, [2]);
+    }
+
+    #[test]
+    fn the_room_for_a_flood_is_given_back() {
+        let (gatherer, gathered) = gathering(2);
+        gatherer.put(1, &vec![b'x'; 4 * KEPT_BYTES]).unwrap();
+        let mut taken = Batch::default();
+        assert!(gathered.take(&mut taken));
+        gatherer.put(2, b"2").unwrap();
+        assert!(gathered.take(&mut taken));
+        let waiting = gathered.shared.waiting.lock();
+        assert!(waiting.batch.bytes.capacity() + taken.bytes.capacity() <= 2 * KEPT_BYTES);
     }
 }

@@ -1,77 +1,66 @@
 //! A JSON object in one line, written straight into a buffer.
 //!
 //! For where a general serializer costs too much: it is asked for each key and value anew how they are
-//! written. Here a key is a constant that needs no escape, and a text that needs none, as nearly all do, is
-//! copied. Whoever fills an [`Object`] does not know whether it becomes a line or a value.
+//! written. Here a key was written once with all that stands around it, and a text that needs no escape, as
+//! nearly all do, is copied.
 
-use serde_json::{Map, Value};
+use super::object::{Key, Object, Plain};
 
-/// An object that is being filled; each key is given once.
-pub trait Object {
-    /// `key` is one of ours, and needs no escape.
-    fn text(&mut self, key: &str, value: &str);
-
-    fn number(&mut self, key: &str, value: u64);
-
-    /// A number between 0 and 1.
-    fn share(&mut self, key: &str, value: f64);
-
-    /// A key with an object of its own.
-    fn object(&mut self, key: &str, fill: impl FnOnce(&mut Self));
-}
-
-/// An object as text.
-pub struct JsonLine {
-    buffer: Vec<u8>,
+/// An object as text, at the end of a buffer.
+pub struct JsonLine<'a> {
+    buffer: &'a mut Vec<u8>,
     /// Nothing stands in the innermost object yet.
     is_empty: bool,
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-impl JsonLine {
-    /// Begins an object, with room for so much.
-    pub fn with_capacity(bytes: usize) -> Self {
-        let mut buffer = Vec::with_capacity(bytes);
+impl<'a> JsonLine<'a> {
+    /// Begins an object.
+    pub fn begin(buffer: &'a mut Vec<u8>) -> Self {
         buffer.push(b'{');
         Self { buffer, is_empty: true }
     }
 
-    /// The whole object, and a newline, which is the only one.
-    pub fn end(mut self) -> Vec<u8> {
+    /// Ends it, with a newline, which is the only one.
+    pub fn end(self) {
         self.buffer.extend_from_slice(b"}\n");
-        self.buffer
     }
 
-    fn key(&mut self, key: &str) {
-        self.buffer.reserve(key.len() + 4);
-        if !std::mem::replace(&mut self.is_empty, false) {
-            self.buffer.push(b',');
-        }
-        self.buffer.push(b'"');
-        self.buffer.extend_from_slice(key.as_bytes());
-        self.buffer.extend_from_slice(b"\":");
+    /// The key, up to where its value begins: a text after its quotation mark, else before where that stands.
+    fn key(&mut self, key: Key<'_>, is_text: bool) {
+        let written = key.written().as_bytes();
+        let from = usize::from(std::mem::replace(&mut self.is_empty, false));
+        let to = written.len() - usize::from(!is_text);
+        self.buffer.extend_from_slice(&written[from..to]);
     }
 }
 
-impl Object for JsonLine {
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        push_quoted(&mut self.buffer, value);
+impl Object for JsonLine<'_> {
+    fn text(&mut self, key: Key<'_>, value: &str) {
+        self.key(key, true);
+        push_escaped(self.buffer, value.as_bytes());
+        self.buffer.push(b'"');
     }
 
-    fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
+    fn plain(&mut self, key: Key<'_>, value: Plain<'_>) {
+        self.key(key, true);
+        self.buffer.extend_from_slice(value.as_bytes());
+        self.buffer.push(b'"');
+    }
+
+    fn number(&mut self, key: Key<'_>, value: u64) {
+        self.key(key, false);
         self.buffer.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn share(&mut self, key: &str, value: f64) {
-        self.key(key);
+    fn share(&mut self, key: Key<'_>, value: f64) {
+        self.key(key, false);
         self.buffer.extend_from_slice(value.to_string().as_bytes());
     }
 
-    fn object(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
-        self.key(key);
+    fn object(&mut self, key: Key<'_>, fill: impl FnOnce(&mut Self)) {
+        self.key(key, false);
         self.buffer.push(b'{');
         self.is_empty = true;
         fill(self);
@@ -80,33 +69,11 @@ impl Object for JsonLine {
     }
 }
 
-impl Object for Map<String, Value> {
-    fn text(&mut self, key: &str, value: &str) {
-        self.insert(key.to_owned(), value.into());
-    }
-
-    fn number(&mut self, key: &str, value: u64) {
-        self.insert(key.to_owned(), value.into());
-    }
-
-    fn share(&mut self, key: &str, value: f64) {
-        self.insert(key.to_owned(), value.into());
-    }
-
-    fn object(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
-        let mut inner = Map::new();
-        fill(&mut inner);
-        self.insert(key.to_owned(), inner.into());
-    }
-}
-
-/// A text as JSON has it (RFC 8259, section 7).
-fn push_quoted(buffer: &mut Vec<u8>, text: &str) {
-    buffer.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some(at) = first_escape(rest) {
-        buffer.extend_from_slice(&rest[..at]);
-        match rest[at] {
+/// A text as JSON has it between its quotation marks (RFC 8259, section 7).
+fn push_escaped(buffer: &mut Vec<u8>, mut text: &[u8]) {
+    while let Some(at) = first_escape(text) {
+        buffer.extend_from_slice(&text[..at]);
+        match text[at] {
             b'"' => buffer.extend_from_slice(b"\\\""),
             b'\\' => buffer.extend_from_slice(b"\\\\"),
             b'\n' => buffer.extend_from_slice(b"\\n"),
@@ -117,60 +84,76 @@ fn push_quoted(buffer: &mut Vec<u8>, text: &str) {
                 buffer.extend([byte >> 4, byte & 0xf].map(|digit| HEX[usize::from(digit)]));
             }
         }
-        rest = &rest[at + 1..];
+        text = &text[at + 1..];
     }
-    buffer.extend_from_slice(rest);
-    buffer.push(b'"');
+    buffer.extend_from_slice(text);
 }
 
-/// Where the first byte is that needs an escape. Sixteen at a time, which the processor compares at once.
+/// Where the first byte is that needs an escape.
 fn first_escape(text: &[u8]) -> Option<usize> {
-    let (chunks, _) = text.as_chunks::<16>();
-    let plain = chunks
-        .iter()
-        .take_while(|chunk| !chunk.iter().fold(false, |found, &byte| found | needs_escape(byte)));
-    let from = plain.count() * 16;
-    let rest = text[from..].iter().position(|&byte| needs_escape(byte));
-    rest.map(|at| from + at)
+    let is_plain = match text.len() {
+        0..4 => false,
+        4..8 => all_plain::<4>(text),
+        8..16 => all_plain::<8>(text),
+        _ => all_plain::<16>(text),
+    };
+    if is_plain { None } else { text.iter().position(|&byte| needs_escape(byte)) }
 }
 
-fn needs_escape(byte: u8) -> bool {
+/// Whether no byte needs an escape, of a text of at least `N`. The processor compares `N` at once.
+fn all_plain<const N: usize>(text: &[u8]) -> bool {
+    let is_plain = |chunk: &[u8; N]| !chunk.iter().fold(false, |found, &b| found | needs_escape(b));
+    let (chunks, _) = text.as_chunks();
+    // The last one has the rest in it, and some that were looked at.
+    chunks.iter().all(is_plain) && text.last_chunk().is_some_and(is_plain)
+}
+
+/// Whether JSON has a byte of a text in another form.
+pub fn needs_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
+    use super::super::object::{KeyBuf, key};
     use super::*;
 
     /// What is read of a line, and what the same makes as a value.
-    fn both(fill: impl Fn(&mut JsonLine), again: impl Fn(&mut Map<String, Value>)) -> [Value; 2] {
-        let (mut line, mut map) = (JsonLine::with_capacity(0), Map::new());
-        fill(&mut line);
+    fn both(
+        fill: impl Fn(&mut JsonLine<'_>),
+        again: impl Fn(&mut Map<String, Value>),
+    ) -> [Value; 2] {
+        let (mut line, mut map) = (Vec::new(), Map::new());
+        let mut object = JsonLine::begin(&mut line);
+        fill(&mut object);
+        object.end();
         again(&mut map);
-        let line = line.end();
         assert_eq!(line.iter().position(|&byte| byte == b'\n'), Some(line.len() - 1));
         [serde_json::from_slice(&line).unwrap(), map.into()]
     }
 
     fn nested(object: &mut impl Object) {
-        object.text("a", "");
-        object.object("b", |object| {
-            object.number("c", 0);
-            object.object("d", |_| {});
-            object.number("e", u64::MAX);
+        object.plain(key!("a"), Plain::EMPTY);
+        object.object(key!("b"), |object| {
+            object.number(key!("c"), 0);
+            object.object(key!("d"), |_| {});
+            object.number(key!("e"), u64::MAX);
         });
-        object.object("f", |_| {});
-        object.share("g", 0.25);
+        object.object(key!("f"), |_| {});
+        object.share(key!("g"), 0.25);
     }
 
     #[test]
     fn objects_stand_in_objects() {
         let expected =
             json!({ "a": "", "b": { "c": 0, "d": {}, "e": u64::MAX }, "f": {}, "g": 0.25 });
-        assert_eq!(both(nested, nested), [expected.clone(), expected]);
+        assert_eq!(
+            both(|object| nested(object), |object| nested(object)),
+            [expected.clone(), expected]
+        );
     }
 
     #[test]
@@ -189,8 +172,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_is_read_back_and_stays_in_its_line(text in any::<String>()) {
-            let fill = |object: &mut JsonLine| object.text("key", &text);
-            let again = |object: &mut Map<String, Value>| object.text("key", &text);
+            let fill = |object: &mut JsonLine<'_>| object.text(KeyBuf::new("key").get(), &text);
+            let again = |object: &mut Map<String, Value>| object.text(KeyBuf::new("key").get(), &text);
             let expected = json!({ "key": text });
             prop_assert_eq!(both(fill, again), [expected.clone(), expected]);
         }

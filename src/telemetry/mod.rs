@@ -15,6 +15,7 @@ mod jwt_claim;
 pub mod log;
 pub mod metrics;
 pub mod moment;
+pub mod object;
 pub mod otlp;
 pub mod ring;
 pub mod rotating_file;

@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use jiff::Timestamp;
 
+use super::object::Plain;
+
 /// `2030-01-31T23:59:59`, without what comes after the seconds.
 const SECOND_BYTES: usize = 19;
 
@@ -34,8 +36,8 @@ impl Moment {
         Self(bytes)
     }
 
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).expect("digits and their separators are ASCII")
+    pub fn text(&self) -> Plain<'_> {
+        Plain::new(&self.0)
     }
 }
 
@@ -62,7 +64,7 @@ mod tests {
             (253_402_207_199_999, "9999-12-30T21:59:59.999Z"),
             (u64::MAX, "1970-01-01T00:00:00.615Z"),
         ] {
-            assert_eq!(Moment::of(unix_ms).as_str(), expected, "{unix_ms}");
+            assert_eq!(Moment::of(unix_ms).text().as_str(), expected, "{unix_ms}");
         }
     }
 }

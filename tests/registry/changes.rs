@@ -3,7 +3,7 @@
 use proconsul::config;
 use proconsul::model::{Duty, GroupName, HealthStatus};
 use proconsul::registry::{Change, RegistryError};
-use proconsul::store::{AuditFilter, Subscription};
+use proconsul::store::{AuditFilter, NewestFirst, Subscription};
 
 use super::bench::*;
 
@@ -153,7 +153,10 @@ async fn every_change_is_on_record_without_secrets() {
     assert_eq!(registry.subscriptions().len(), 1);
     apply(&registry, Change::Unsubscribe("one".to_owned())).await.unwrap();
     assert_eq!(registry.subscriptions().len(), 0);
-    let records = registry.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    let records = registry
+        .audit(&AuditFilter::default(), NewestFirst { before: None, limit: 9 })
+        .await
+        .unwrap();
     let actions: Vec<_> = records.iter().map(|record| record.action.as_str()).collect();
     let expected =
         ["subscription.delete", "subscription.put", "instance.update", "instance.register"];
@@ -164,7 +167,14 @@ async fn every_change_is_on_record_without_secrets() {
     );
     assert!(records.iter().all(|record| !format!("{record:?}").contains("very-secret")));
     let filter = AuditFilter { subject: Some("default/web".to_owned()), ..Default::default() };
-    assert_eq!(registry.audit(&filter, Some(records[2].index), 9).await.unwrap().len(), 1);
+    assert_eq!(
+        registry
+            .audit(&filter, NewestFirst { before: Some(records[2].index), limit: 9 })
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

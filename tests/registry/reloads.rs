@@ -2,7 +2,7 @@
 
 use proconsul::model::{Duty, Origin};
 use proconsul::registry::{Change, RegistryError};
-use proconsul::store::AuditFilter;
+use proconsul::store::{AuditFilter, NewestFirst};
 
 use super::bench::*;
 
@@ -56,6 +56,6 @@ async fn a_configured_instance_takes_the_place_of_a_registered_one() {
     // What nobody waits for goes along with the next commit.
     register(&registry, record("web", "b", 80)).await;
     let filter = AuditFilter { who: Some("configuration".to_owned()), ..Default::default() };
-    let records = registry.audit(&filter, None, 9).await.unwrap();
+    let records = registry.audit(&filter, NewestFirst { before: None, limit: 9 }).await.unwrap();
     assert_eq!(records[0].action, "instance.remove");
 }

@@ -10,7 +10,8 @@ use proconsul::config;
 use proconsul::model::{Duty, HealthStatus, InstanceRecord};
 use proconsul::registry::{self, Change, Registry, RegistryError};
 use proconsul::store::{
-    AuditFilter, AuditRecord, Ground, Memory, Sqlite, Store, StoreError, StoredEvent, Write,
+    AuditFilter, AuditRecord, Ground, Memory, NewestFirst, Sqlite, Store, StoreError, StoredEvent,
+    Write,
 };
 use tokio::task::JoinHandle;
 
@@ -52,7 +53,10 @@ async fn what_was_acknowledged_is_there_again_however_the_process_ended() {
     assert_eq!((&a.record, a.registered), (&known.record, known.registered));
     assert_eq!(b.duty, maintenance("disk"));
     assert!(a.is_eligible(), "it is well until its checks say otherwise");
-    let trail = registry.audit(&AuditFilter::default(), None, 9).await.unwrap();
+    let trail = registry
+        .audit(&AuditFilter::default(), NewestFirst { before: None, limit: 9 })
+        .await
+        .unwrap();
     assert_eq!(trail.len(), 4);
     let again = register(&registry, InstanceRecord { ttl, ..record("web", "a", 80) }).await;
     assert_eq!(again.instances, 0, "what comes out of the store is what went in");
@@ -114,10 +118,9 @@ impl Store for Failing {
     async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.memory.audit(filter, before, limit).await
+        self.memory.audit(filter, page).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
@@ -178,10 +181,9 @@ impl Store for Slow {
     async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        self.memory.audit(filter, before, limit).await
+        self.memory.audit(filter, page).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use proconsul::store::{AuditFilter, Sqlite, Store, StoreError, Write, restore};
+use proconsul::store::{AuditFilter, NewestFirst, Sqlite, Store, StoreError, Write, restore};
 
 use super::samples::*;
 
@@ -52,7 +52,14 @@ async fn a_batch_is_written_whole_or_not_at_all() {
     assert!(matches!(refused, StoreError::Unusable { .. }), "{refused}");
     assert_eq!(store.load().await.unwrap().instances, []);
     store.commit(&twice[..2]).await.expect("the store works on");
-    assert_eq!(store.audit(&AuditFilter::default(), None, 9).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .audit(&AuditFilter::default(), NewestFirst { before: None, limit: 9 })
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

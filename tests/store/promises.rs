@@ -6,7 +6,7 @@ use std::time::Duration;
 use proconsul::model::{ChannelName, Duty, UnixMillis};
 use proconsul::store::{
     AlertGround, AlertKey, AlertRow, AlertStore, AlertWrite, AuditFilter, HistoryEvent,
-    HistoryFilter, Memory, Sqlite, Store, StoredEvent, StoredInstance, Write,
+    HistoryFilter, Memory, NewestFirst, Sqlite, Store, StoredEvent, StoredInstance, Write,
 };
 
 use super::samples::*;
@@ -88,7 +88,7 @@ async fn audit_records_are_found_by_who_what_and_when() {
         let writes: Vec<_> = records.into_iter().map(Write::AppendAudit).collect();
         store.commit(&writes).await.unwrap();
         let find = async |filter: AuditFilter, before, limit| {
-            let found = store.audit(&filter, before, limit).await.unwrap();
+            let found = store.audit(&filter, NewestFirst { before, limit }).await.unwrap();
             found.into_iter().map(|record| record.index).collect::<Vec<_>>()
         };
         let all = AuditFilter::default;
@@ -102,7 +102,10 @@ async fn audit_records_are_found_by_who_what_and_when() {
         assert_eq!(find(since, None, 9).await, [4, 3]);
         let none = AuditFilter { action: text("service.forget"), ..all() };
         assert!(find(none, None, 9).await.is_empty());
-        assert_eq!(store.audit(&all(), Some(2), 1).await.unwrap(), [audit(1, "ann", "shop/web")]);
+        assert_eq!(
+            store.audit(&all(), NewestFirst { before: Some(2), limit: 1 }).await.unwrap(),
+            [audit(1, "ann", "shop/web")]
+        );
     })
     .await;
 }
@@ -115,7 +118,10 @@ async fn only_the_newest_are_kept() {
         let trim = [Write::Trim { audit: 3, events: 100 }];
         let batch: Vec<_> = events.chain(audits).chain(trim).collect();
         store.commit(&batch).await.unwrap();
-        let kept = store.audit(&AuditFilter::default(), None, 99).await.unwrap();
+        let kept = store
+            .audit(&AuditFilter::default(), NewestFirst { before: None, limit: 99 })
+            .await
+            .unwrap();
         assert_eq!(kept.iter().map(|record| record.index).collect::<Vec<_>>(), [10, 9, 8]);
         assert_eq!(store.load().await.unwrap().events.len(), 10);
         store.commit(&[Write::Trim { audit: 3, events: 1 }]).await.unwrap();
@@ -173,7 +179,7 @@ async fn what_happened_is_found_by_what_and_when_and_the_oldest_goes() {
         store.keep_alerts(&appends[3..], 4).await.unwrap();
         assert_eq!(store.alerts().await.unwrap().position, 5);
         let find = async |filter: HistoryFilter, before, limit| {
-            let found = store.alert_history(&filter, before, limit).await.unwrap();
+            let found = store.alert_history(&filter, NewestFirst { before, limit }).await.unwrap();
             found.into_iter().map(|entry| entry.position).collect::<Vec<_>>()
         };
         let all = HistoryFilter::default;
@@ -187,7 +193,8 @@ async fn what_happened_is_found_by_what_and_when_and_the_oldest_goes() {
         let mut labelled = all();
         labelled.matchers.0 = vec!["n=~3|4".parse().unwrap(), "alertname=down".parse().unwrap()];
         assert_eq!(find(labelled, None, 1).await, [4]);
-        let newest = store.alert_history(&all(), None, 2).await.unwrap();
+        let newest =
+            store.alert_history(&all(), NewestFirst { before: None, limit: 2 }).await.unwrap();
         assert_eq!(newest, [entries[4].clone(), entries[3].clone()]);
     })
     .await;

@@ -1,10 +1,14 @@
 //! The command line's twins of the admin API.
 
-use serde_json::Value;
+use std::sync::atomic::Ordering;
+
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::admin_api::open_mesh;
+use super::alerting::{HOOK, receiver};
 use crate::mesh::command::{Output, command};
-use crate::mesh::{Mesh, free_address};
+use crate::mesh::{Mesh, eventually, free_address};
 
 async fn run(mesh: &Mesh, arguments: &[&str]) -> Output {
     let admin = format!("http://{}", mesh.admin);
@@ -44,6 +48,54 @@ async fn what_the_api_does_the_command_line_does() {
     assert!(done(&mesh, &["audit"]).await.contains("instance.maintenance"));
     done(&mesh, &["group", "list"]).await;
     done(&mesh, &["instance", "deregister", "web", "a"]).await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_sent_again_or_forgotten_and_all_of_it_looked_back_at() {
+    let (hook, inbox) = receiver().await;
+    inbox.status.store(404, Ordering::SeqCst);
+    let mesh = open_mesh(HOOK).at("hook", &hook).start().await;
+    for name in ["first", "second"] {
+        done(&mesh, &["alert", "send", &format!("alertname={name}"), "severity=info"]).await;
+    }
+    let letters = eventually("both to be given up", || async {
+        let json = done(&mesh, &["alert", "dead-letters", "--json"]).await;
+        let letters: Value = serde_json::from_str(&json).unwrap();
+        letters["items"].as_array().filter(|items| items.len() == 2).cloned()
+    })
+    .await;
+    let [first, second] = [0, 1].map(|place: usize| letters[place]["sequence"].to_string());
+    inbox.status.store(200, Ordering::SeqCst);
+    done(&mesh, &["alert", "resend", "hook", &first]).await;
+    assert_eq!(inbox.at(0).await["groupLabels"]["alertname"], "first");
+    done(&mesh, &["alert", "forget", "hook", &second]).await;
+    assert!(!done(&mesh, &["alert", "dead-letters"]).await.contains("hook"));
+    let gone = run(&mesh, &["alert", "forget", "hook", &second]).await;
+    assert!(gone.code == 1 && gone.stderr.contains("no dead letter"), "{gone:?}");
+
+    eventually("both to be in the audit log", || async {
+        let audit = done(&mesh, &["audit"]).await;
+        ["dead-letter.resend", "dead-letter.forget"]
+            .iter()
+            .all(|action| audit.contains(action))
+            .then_some(())
+    })
+    .await;
+    for what in [&["audit"][..], &["alert", "history"]] {
+        let page = async |more: &[&str]| -> Value {
+            let json = done(&mesh, &[what, &["--json", "--limit", "1"], more].concat()).await;
+            serde_json::from_str(&json).unwrap()
+        };
+        let newest = page(&[]).await;
+        let before = page(&["--before", &newest["next"].to_string()]).await;
+        let place = |page: &Value| {
+            let item = &page["items"][0];
+            item["index"].as_u64().or(item["position"].as_u64()).unwrap()
+        };
+        assert!(place(&before) < place(&newest), "{what:?}: {before:#} {newest:#}");
+        let later = page(&["--since", "2200-01-01T00:00:00Z"]).await;
+        assert_eq!(later, json!({ "items": [] }), "{what:?}");
+    }
 }
 
 #[tokio::test]

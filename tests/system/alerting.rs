@@ -179,6 +179,16 @@ async fn another_channel_holds_from_the_next_notification_on() {
     post(&mesh, backup(json!({ "endsAt": "2020-01-01T00:00:00Z" }))).await;
     assert_eq!(new_inbox.at(0).await["status"], "resolved");
     assert_eq!(old_inbox.got.lock().len(), 1);
+
+    let named = |text: &str, name: &str| text.contains(&format!("channel=\"{name}\""));
+    assert!(named(&mesh.admin("GET", "/metrics").await.text(), "hook"));
+    let both = |name: &str| format!("[\"{name}\"]\n[alerts.channels.{name}]");
+    mesh.edit_and_wait(&both("hook"), &both("other")).await;
+    eventually("the channel's series to go with it", || async {
+        let text = mesh.admin("GET", "/metrics").await.text();
+        (named(&text, "other") && !named(&text, "hook")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -189,6 +199,18 @@ async fn every_mistake_of_an_alert_is_named() {
     let answer = ask(&mesh, "POST", "/v1/alerts", Some(alerts)).await;
     assert_eq!(answer.status, 422, "{}", answer.text());
     for place in ["/0/labels", "/0/startsAt"] {
+        assert!(answer.text().contains(place), "{}", answer.text());
+    }
+    let long: serde_json::Map<String, Value> =
+        (0..20).map(|i| (format!("a{i}"), "x".repeat(4096).into())).collect();
+    let alerts = json!([
+        { "labels": { "alertname": "x" }, "annotations": long },
+        { "labels": { "alertname": "x" }, "annotations": { "summary": "x".repeat(4097) } },
+        { "labels": { "alertname": "x" }, "generatorURL": "x".repeat(4097) },
+    ]);
+    let answer = ask(&mesh, "POST", "/v1/alerts", Some(alerts)).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    for place in ["\"/0\"", "/1/annotations/summary", "/2/generatorURL"] {
         assert!(answer.text().contains(place), "{}", answer.text());
     }
     let silence = json!({ "matchers": ["nonsense"], "comment": "", "seconds": 0 });

@@ -110,6 +110,15 @@ async fn writers_come_and_go_with_the_configuration_and_those_that_stay_lose_not
     assert_eq!(report["result"], "refused", "{report:#}");
     let reason = &report["reasons"][0];
     assert!(reason.as_str().unwrap().contains("log.writers.two"), "{report:#}");
+
+    mesh.edit_and_wait("no-such-place/two.log", "two.log").await;
+    assert!(mesh.admin("GET", "/metrics").await.text().contains("writer=\"one\""));
+    mesh.edit_and_wait("[log.writers.one]", "[log.writers.first]").await;
+    eventually("its series to go with it", || async {
+        let text = mesh.admin("GET", "/metrics").await.text();
+        (text.contains("writer=\"first\"") && !text.contains("writer=\"one\"")).then_some(())
+    })
+    .await;
 }
 
 /// What each writer is told, by the API.

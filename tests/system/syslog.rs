@@ -50,22 +50,25 @@ async fn builder(address: &str) -> Builder {
 }
 
 /// Checks messages, from the first on, until there are these: an event, and a request with status 404.
-fn is_done(mesh_pid: u32, message: &Message, seen: &mut (bool, bool)) -> bool {
-    assert_eq!(message.facility, 19);
-    assert_eq!(message.process, mesh_pid.to_string());
-    match message.kind.as_str() {
-        "event" if message.said["message"] == "listening" => {
-            assert_eq!(message.severity, 6);
-            seen.0 = true;
+async fn until_done(mesh: &Mesh, mut next: impl AsyncFnMut() -> Message) {
+    let (mut heard, mut seen) = (false, false);
+    while !(heard && seen) {
+        let message = next().await;
+        assert_eq!(message.facility, 19);
+        assert_eq!(message.process, mesh.pid().to_string());
+        match message.kind.as_str() {
+            "event" if message.said["message"] == "listening" => {
+                assert_eq!(message.severity, 6);
+                heard = true;
+            }
+            "access" => {
+                assert_eq!(message.said["fields"]["status"], 404);
+                assert_eq!(message.severity, 4);
+                seen = true;
+            }
+            _ => {}
         }
-        "access" => {
-            assert_eq!(message.said["fields"]["status"], 404);
-            assert_eq!(message.severity, 4);
-            seen.1 = true;
-        }
-        _ => {}
     }
-    *seen == (true, true)
 }
 
 #[tokio::test]
@@ -74,13 +77,12 @@ async fn over_udp() {
     let receiver = UdpSocket::bind(address).await.unwrap();
     let mesh = builder(&format!("udp://{address}")).await.start().await;
     mesh.get("/none").await;
-    let (mut buffer, mut seen) = (vec![0; 65536], (false, false));
-    loop {
+    until_done(&mesh, async || {
+        let mut buffer = vec![0; 65536];
         let length = bounded("a message", receiver.recv(&mut buffer)).await.unwrap();
-        if is_done(mesh.pid(), &read(&buffer[..length]), &mut seen) {
-            break;
-        }
-    }
+        read(&buffer[..length])
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -89,13 +91,12 @@ async fn to_a_unix_socket_for_datagrams() {
     let receiver = UnixDatagram::bind(builder.path("log.sock")).unwrap();
     let mesh = builder.start().await;
     mesh.get("/none").await;
-    let (mut buffer, mut seen) = (vec![0; 65536], (false, false));
-    loop {
+    until_done(&mesh, async || {
+        let mut buffer = vec![0; 65536];
         let length = bounded("a message", receiver.recv(&mut buffer)).await.unwrap();
-        if is_done(mesh.pid(), &read(&buffer[..length]), &mut seen) {
-            break;
-        }
-    }
+        read(&buffer[..length])
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -105,13 +106,12 @@ async fn to_a_unix_socket_for_a_stream() {
     let mesh = builder.start().await;
     mesh.get("/none").await;
     let (stream, _) = bounded("a connection", listener.accept()).await.unwrap();
-    let (mut lines, mut seen) = (BufReader::new(stream).lines(), (false, false));
-    loop {
+    let mut lines = BufReader::new(stream).lines();
+    until_done(&mesh, async || {
         let line = bounded("a message", lines.next_line()).await.unwrap().unwrap();
-        if is_done(mesh.pid(), &read(line.as_bytes()), &mut seen) {
-            break;
-        }
-    }
+        read(line.as_bytes())
+    })
+    .await;
 }
 
 /// A message with its length before it.
@@ -131,8 +131,8 @@ async fn over_tcp_and_again_when_the_receiver_comes_back() {
     let mesh = builder(&format!("tcp://{address}")).await.start().await;
     mesh.get("/none").await;
     let (stream, _) = bounded("a connection", listener.accept()).await.unwrap();
-    let (mut stream, mut seen) = (BufReader::new(stream), (false, false));
-    while !is_done(mesh.pid(), &framed(&mut stream).await, &mut seen) {}
+    let mut stream = BufReader::new(stream);
+    until_done(&mesh, async || framed(&mut stream).await).await;
 
     drop((stream, listener));
     for number in 0..20 {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::proxy::Listed;
 use super::words::rfc3339;
 use super::{Api, now};
-use crate::admin::auth::{Operator, Viewer};
+use crate::admin::auth::{Caller, Operator, Viewer};
 use crate::admin::problem::Problem;
 use crate::alert::desk::{ChannelView, DeadLetter};
 use crate::model::{Alert, ChannelName, Labels, Notification};
@@ -141,15 +141,8 @@ pub(super) async fn resend(
     Operator(caller): Operator,
     Path((channel, sequence)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let name = channel_name(&channel)?;
-    let number = sequence.parse().map_err(|_| no_letter(&channel, &sequence))?;
-    match api.desk.resend(name, number).await? {
-        true => {
-            api.done(&caller, "dead-letter.resend", &format!("{channel}/{sequence}"), &json!({}));
-            Ok(StatusCode::ACCEPTED)
-        }
-        false => Err(no_letter(&channel, &sequence)),
-    }
+    see_to(&api, &caller, &channel, &sequence, Fate::Resend).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Forget a dead letter.
@@ -166,15 +159,34 @@ pub(super) async fn forget(
     Operator(caller): Operator,
     Path((channel, sequence)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let name = channel_name(&channel)?;
-    let number = sequence.parse().map_err(|_| no_letter(&channel, &sequence))?;
-    match api.desk.forget(name, number).await? {
-        true => {
-            api.done(&caller, "dead-letter.forget", &format!("{channel}/{sequence}"), &json!({}));
-            Ok(StatusCode::NO_CONTENT)
-        }
-        false => Err(no_letter(&channel, &sequence)),
+    see_to(&api, &caller, &channel, &sequence, Fate::Forget).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What becomes of a dead letter.
+enum Fate {
+    Resend,
+    Forget,
+}
+
+async fn see_to(
+    api: &Api,
+    caller: &Caller,
+    channel: &str,
+    sequence: &str,
+    fate: Fate,
+) -> Result<(), Problem> {
+    let name = channel_name(channel)?;
+    let number = sequence.parse().map_err(|_| no_letter(channel, sequence))?;
+    let (action, was_there) = match fate {
+        Fate::Resend => ("dead-letter.resend", api.desk.resend(name, number).await?),
+        Fate::Forget => ("dead-letter.forget", api.desk.forget(name, number).await?),
+    };
+    if !was_there {
+        return Err(no_letter(channel, sequence));
     }
+    api.done(caller, action, &format!("{channel}/{sequence}"), &json!({}));
+    Ok(())
 }
 
 /// What cannot be a channel's name is none.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::cursor::page_size;
-use super::words::{moment, rfc3339};
+use super::newest::{Newest, look_back, shown};
+use super::words::rfc3339;
 use crate::admin::auth::Viewer;
 use crate::admin::input::{At, Query, Several, from_text, index_from_text};
 use crate::admin::problem::Problem;
@@ -37,15 +36,6 @@ pub(super) struct HappenedView {
     pub channel: Option<String>,
     /// The alert's summary, the receiver's answer, or why a notification was given up.
     pub detail: String,
-}
-
-/// What happened, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct HistoryPage {
-    pub items: Vec<HappenedView>,
-    /// For `before` of the next request; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
 }
 
 impl From<HistoryEntry> for HappenedView {
@@ -96,34 +86,25 @@ pub(super) struct Wanted {
     operation_id = "alert_history",
     tag = "alerts",
     params(Wanted),
-    responses((status = 200, body = HistoryPage))
+    responses((status = 200, body = Newest<HappenedView>))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
     _: Viewer,
     Query(wanted, mut mistakes): Query<Wanted>,
-) -> Result<Json<HistoryPage>, Problem> {
+) -> Result<Json<Newest<HappenedView>>, Problem> {
     let Wanted { matchers, event, channel, since, before, limit } = wanted;
-    let limit = page_size(limit, &mut mistakes);
+    let (since, page) = look_back(since, before, limit, &mut mistakes);
     let at = |key| At::ROOT.key(key);
-    let since = since.map(|since| mistakes.take(&at("since"), moment(&since)));
     let event = event.map(|word| mistakes.take(&at("event"), event_of(&word)));
     let channel = channel.map(|name| mistakes.take(&at("channel"), ChannelName::new(&name)));
     let matchers = matchers.into_vec();
     let matchers = matchers.iter().map(|text| mistakes.take(&at("match"), text.parse::<Matcher>()));
     let matchers = Matchers(matchers.collect::<Vec<_>>().into_iter().flatten().collect());
     mistakes.or(Some(()))?;
-    let filter = HistoryFilter {
-        matchers,
-        event: event.flatten(),
-        channel: channel.flatten(),
-        since: since.flatten(),
-    };
-    let found = api.desk.history(&filter, before, limit).await.map_err(|error| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string())
-    })?;
-    let next = found.last().filter(|_| found.len() == limit).map(|entry| entry.position);
-    Ok(Json(HistoryPage { items: found.into_iter().map(HappenedView::from).collect(), next }))
+    let (event, channel) = (event.flatten(), channel.flatten());
+    let filter = HistoryFilter { matchers, event, channel, since };
+    shown(api.desk.history(&filter, page).await, page, |entry| entry.position)
 }
 
 fn event_of(word: &str) -> Result<HistoryEvent, String> {

@@ -25,6 +25,8 @@ const MAX_ALERTS: usize = 1000;
 const MAX_LABELS: usize = 64;
 const MAX_NAME_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 4096;
+/// All of them of one alert together.
+const MAX_ALERT_BYTES: usize = 64 << 10;
 
 /// An alert, as it is told or not.
 #[derive(Debug, Serialize, ToSchema)]
@@ -128,6 +130,14 @@ impl PostedAlert {
                 }
             }
         }
+        if generator_url.len() > MAX_VALUE_BYTES {
+            mistakes.add(&at.key("generatorURL"), format!("has more than {MAX_VALUE_BYTES} bytes"));
+        }
+        let words = labels.iter().chain(&annotations);
+        let bytes: usize = words.map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > MAX_ALERT_BYTES {
+            mistakes.add(at, format!("says more than {MAX_ALERT_BYTES} bytes in all"));
+        }
         if labels.get("alertname").is_none_or(String::is_empty) {
             mistakes.add(&at.key("labels"), "needs an `alertname`");
         }
@@ -144,13 +154,13 @@ impl PostedAlert {
 
 impl From<DeskError> for Problem {
     fn from(error: DeskError) -> Self {
-        let kind = match error {
-            DeskError::Busy => "busy",
-            DeskError::Stopping => "stopping",
-            DeskError::NotKept => "store",
-            DeskError::Full { .. } => "full",
+        let (status, kind) = match error {
+            DeskError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            DeskError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            DeskError::NotKept => (StatusCode::SERVICE_UNAVAILABLE, "store"),
+            DeskError::Full { .. } => (StatusCode::CONFLICT, "full"),
         };
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, kind, error.to_string())
+        Problem::new(status, kind, error.to_string())
     }
 }
 

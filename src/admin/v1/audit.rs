@@ -2,16 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::cursor::page_size;
-use super::words::{moment, rfc3339};
+use super::newest::{Newest, look_back, shown};
+use super::words::rfc3339;
 use crate::admin::auth::Administrator;
-use crate::admin::input::{At, Query, from_text, index_from_text};
+use crate::admin::input::{Query, from_text, index_from_text};
 use crate::admin::problem::Problem;
 use crate::store::{AuditFilter, AuditRecord};
 
@@ -37,17 +36,8 @@ pub(super) struct AuditView {
     pub after: Option<Value>,
 }
 
-/// Audit records, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AuditPage {
-    pub items: Vec<AuditView>,
-    /// For `before` of the next request; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
-}
-
-impl AuditView {
-    fn of(record: AuditRecord) -> Self {
+impl From<AuditRecord> for AuditView {
+    fn from(record: AuditRecord) -> Self {
         let AuditRecord { index, at, who, from, action, subject, before, after } = record;
         let read = |text: String| serde_json::from_str(&text).ok();
         let (before, after) = (read(before), read(after));
@@ -83,23 +73,16 @@ pub(super) struct Wanted {
     operation_id = "list_audit",
     tag = "events",
     params(Wanted),
-    responses((status = 200, body = AuditPage))
+    responses((status = 200, body = Newest<AuditView>))
 )]
 pub(super) async fn list(
     State(api): State<Api>,
     _: Administrator,
     Query(wanted, mut mistakes): Query<Wanted>,
-) -> Result<Json<AuditPage>, Problem> {
+) -> Result<Json<Newest<AuditView>>, Problem> {
     let Wanted { who, action, subject, since, before, limit } = wanted;
-    let limit = page_size(limit, &mut mistakes);
-    let since = since.map(|since| mistakes.take(&At::ROOT.key("since"), moment(&since)));
+    let (since, page) = look_back(since, before, limit, &mut mistakes);
     mistakes.or(Some(()))?;
-    // The store counts in signed numbers.
-    let before = before.map(|before| before.min(i64::MAX.unsigned_abs()));
-    let filter = AuditFilter { who, action, subject, since: since.flatten() };
-    let records = api.registry.audit(&filter, before, limit).await.map_err(|error| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string())
-    })?;
-    let next = records.last().filter(|_| records.len() == limit).map(|record| record.index);
-    Ok(Json(AuditPage { items: records.into_iter().map(AuditView::of).collect(), next }))
+    let filter = AuditFilter { who, action, subject, since };
+    shown(api.registry.audit(&filter, page).await, page, |record| record.index)
 }

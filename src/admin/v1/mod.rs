@@ -25,6 +25,7 @@ mod instances;
 mod log_level;
 mod metrics;
 mod metrics_view;
+mod newest;
 mod openapi;
 mod pick;
 mod prometheus;

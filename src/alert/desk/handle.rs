@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::super::paging::{Mute, Silence};
+use super::super::paging::{MAX_OUTSIDE, MAX_OUTSIDE_BYTES, Mute, Silence};
 use super::super::rules::Evaluation;
 use super::queue::DeadLetter;
 use crate::model::{Alert, ChannelName, Notification, Receipt, SendFailure, UnixMillis};
-use crate::store::StoreError;
 use crate::store::alerts::{AlertStore, HistoryEntry, HistoryFilter};
+use crate::store::{NewestFirst, StoreError};
 
 /// Messages that may wait for the desk.
 const MAX_WAITING: usize = 1024;
@@ -32,8 +32,12 @@ pub enum DeskError {
     Busy,
     #[error("it holds, but could not be written: a restart would forget it; the log says why")]
     NotKept,
-    #[error("{refused} alerts were not taken in: {most} from outside fire already")]
-    Full { refused: usize, most: usize },
+    #[error(
+        "{refused} alerts were not taken in: those from outside are {MAX_OUTSIDE} at most, and \
+         {} MiB together",
+        MAX_OUTSIDE_BYTES >> 20
+    )]
+    Full { refused: usize },
     #[error("the process is about to end")]
     Stopping,
 }
@@ -137,14 +141,13 @@ impl Desk {
         self.ask(|reply| Message::Forget(channel, sequence, reply)).await?
     }
 
-    /// What happened, newest first, at most `limit` entries of those below `before`.
+    /// What happened, newest first.
     pub async fn history(
         &self,
         filter: &HistoryFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.store.alert_history(filter, before, limit).await
+        self.store.alert_history(filter, page).await
     }
 
     /// Sends one notification past the queue, and says how it went; `None` = there is no such channel.

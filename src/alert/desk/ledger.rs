@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::model::{ChannelName, Labels};
     use crate::store::alerts::{AlertGround, HistoryEvent, HistoryFilter};
-    use crate::store::{Memory, StoreError};
+    use crate::store::{Memory, NewestFirst, StoreError};
     use crate::telemetry::metrics::Metrics;
 
     /// Fails as long as it is told to.
@@ -181,10 +181,9 @@ mod tests {
         async fn alert_history(
             &self,
             filter: &HistoryFilter,
-            before: Option<u64>,
-            limit: usize,
+            page: NewestFirst,
         ) -> Result<Vec<HistoryEntry>, StoreError> {
-            self.memory.alert_history(filter, before, limit).await
+            self.memory.alert_history(filter, page).await
         }
     }
 

@@ -50,6 +50,15 @@ impl Outbox {
     /// Other channels from now on; what is being sent ends as it began.
     pub fn set_up(&mut self, setup: Arc<Setup>) {
         self.setup = setup;
+        self.queues.keys().for_each(|channel| self.forget_series(channel));
+    }
+
+    /// What the configuration does not name is counted while it has something to send.
+    fn forget_series(&self, channel: &ChannelName) {
+        let is_idle = self.queues.get(channel).is_none_or(|queue| queue.waiting() == 0);
+        if is_idle && !self.setup.channels.contains_key(channel) {
+            self.metrics.forget(channel.as_str());
+        }
     }
 
     /// What a former process left in a queue.
@@ -150,6 +159,7 @@ impl Outbox {
         let happened = self.sent(&channel, outcome, now);
         let waiting = self.queues.get(&channel).map_or(0, Queue::waiting);
         self.metrics.queued(channel.as_str(), waiting);
+        self.forget_series(&channel);
         happened
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::super::Kept;
-use super::super::paging::{MAX_OUTSIDE, OutsideEvent, Pager};
+use super::super::paging::{OutsideEvent, Pager};
 use super::super::rules::{Evaluation, Event, Transition};
 use super::channel::Setup;
 use super::handle::{AlertView, DeskError, Foreign, Message};
@@ -111,7 +111,11 @@ impl Room {
                     }
                 }
                 // Services changed: perhaps what they depend on did.
-                _ = follower.next() => self.pager.set_topology(topology(&self.registry.snapshot())),
+                _ = follower.next() => {
+                    let begun = Instant::now();
+                    self.pager.set_topology(topology(&self.registry.snapshot()));
+                    follower.worked(begun.elapsed());
+                }
                 () = tokio::time::sleep(pause) => self.look(),
             }
         }
@@ -183,13 +187,10 @@ impl Room {
     }
 
     fn received(&mut self, alerts: Vec<Foreign>) -> Result<(), DeskError> {
-        let mut refused = 0;
-        for Foreign { alert, route } in alerts {
-            refused += usize::from(!self.pager.received(alert, route, now()));
-        }
-        match refused {
+        let alerts = alerts.into_iter().map(|Foreign { alert, route }| (alert, route));
+        match self.pager.received(alerts, now()) {
             0 => Ok(()),
-            refused => Err(DeskError::Full { refused, most: MAX_OUTSIDE }),
+            refused => Err(DeskError::Full { refused }),
         }
     }
 

@@ -26,7 +26,7 @@ pub use group::{GroupKey, Sent};
 pub use inhibition::Inhibition;
 pub use matcher::{Matcher, MatcherError, Matchers};
 pub use mute::Mute;
-pub use pager::{Due, Listed, MAX_OUTSIDE, OutsideEvent, Page, Pager};
+pub use pager::{Due, Listed, MAX_OUTSIDE, MAX_OUTSIDE_BYTES, OutsideEvent, Page, Pager};
 pub use plan::Plan;
 pub use severity::SEVERITY_LABEL;
 pub use silence::{Silence, SilenceState};

@@ -44,7 +44,8 @@ impl<'a> Muting<'a> {
     ) -> Self {
         let inhibitions = plan.inhibitions.iter();
         let inhibitions = inhibitions.map(|i| Sources::new(i, firing.clone())).collect();
-        let services = if plan.by_topology { extremes(firing) } else { BTreeMap::new() };
+        let asks = plan.by_topology && !topology.is_empty();
+        let services = if asks { extremes(firing) } else { BTreeMap::new() };
         let silences = silences.filter(|silence| silence.is_active(now)).collect();
         Self { silences, inhibitions, services, topology }
     }
@@ -56,6 +57,9 @@ impl<'a> Muting<'a> {
         }
         if let Some(source) = self.inhibitions.iter().find_map(|sources| sources.mute(labels)) {
             return Some(Mute::Inhibited(source.clone()));
+        }
+        if self.services.is_empty() {
+            return None;
         }
         // What is milder than its effect does not explain it.
         let node = service(labels)?;

@@ -2,7 +2,7 @@
 
 mod outside;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::group::{Group, GroupKey, Sent, is_told};
@@ -12,7 +12,7 @@ use super::silence::Silence;
 use super::topology::Topology;
 use crate::model::{Alert, ChannelName, Labels, UnixMillis};
 
-pub use outside::{MAX_OUTSIDE, OutsideEvent};
+pub use outside::{MAX_OUTSIDE, MAX_OUTSIDE_BYTES, OutsideEvent};
 
 /// The annotation of an alert that explains others: whose alerts are not told because of it.
 const EXPLAINS: &str = "explains";
@@ -27,6 +27,7 @@ pub struct Pager {
     silences: BTreeMap<String, Silence>,
     /// Not handed out yet.
     events: Vec<OutsideEvent>,
+    evaluations: u64,
 }
 
 struct Entry {
@@ -34,6 +35,8 @@ struct Entry {
     channels: Arc<[ChannelName]>,
     /// When it is over unless it is told of again; `None` for what rules say, each time all of it.
     expires: Option<UnixMillis>,
+    /// The evaluation that said it last.
+    said_in: u64,
     groups: BTreeSet<GroupKey>,
 }
 
@@ -75,8 +78,9 @@ impl Pager {
         now: UnixMillis,
     ) -> Self {
         let silences = silences.into_iter().map(|s| (s.id.clone(), s)).collect();
-        let (topology, alerts, groups, events) = Default::default();
-        let mut pager = Self { plan, topology, alerts, groups, sent, silences, events };
+        let (topology, alerts, groups, events, evaluations) = Default::default();
+        let mut pager =
+            Self { plan, topology, alerts, groups, sent, silences, events, evaluations };
         for (key, sent) in &pager.sent {
             let mut group = Group::new(now.after(pager.plan.group_wait));
             for labels in &sent.firing {
@@ -115,16 +119,16 @@ impl Pager {
         ended: impl Iterator<Item = (Arc<Alert>, Arc<[ChannelName]>)>,
         now: UnixMillis,
     ) {
-        let mut seen = HashSet::new();
+        self.evaluations += 1;
         for (alert, channels) in firing {
-            seen.insert(alert.labels.clone());
             self.take(alert, channels, None, now);
         }
         for (alert, channels) in ended {
             self.take(alert, channels, None, now);
         }
-        for (labels, entry) in &mut self.alerts {
-            if entry.expires.is_none() && !entry.alert.is_resolved() && !seen.contains(labels) {
+        for entry in self.alerts.values_mut() {
+            let was_said = entry.said_in == self.evaluations;
+            if entry.expires.is_none() && !entry.alert.is_resolved() && !was_said {
                 entry.end(now);
             }
         }
@@ -220,7 +224,13 @@ impl Pager {
         expires: Option<UnixMillis>,
         now: UnixMillis,
     ) {
+        let said_in = self.evaluations;
         if let Some(entry) = self.alerts.get_mut(&alert.labels) {
+            entry.said_in = said_in;
+            let is_known = Arc::ptr_eq(&entry.alert, &alert) && entry.channels == channels;
+            if is_known && entry.expires == expires {
+                return; // as nearly always, where thousands go on firing
+            }
             if entry.expires.is_some() && expires.is_none() {
                 self.events.push(OutsideEvent::Forgotten(alert.labels.clone())); // a rule's by now
             }
@@ -230,7 +240,8 @@ impl Pager {
         } else if alert.is_resolved() {
             return; // what is over and was never told of is nobody's concern
         } else {
-            let entry = Entry { alert: alert.clone(), channels, expires, groups: BTreeSet::new() };
+            let groups = BTreeSet::new();
+            let entry = Entry { alert: alert.clone(), channels, expires, said_in, groups };
             self.alerts.insert(alert.labels.clone(), entry);
         }
         // What is over goes from where it is.
@@ -374,7 +385,8 @@ impl Entry {
     fn kept(labels: &Labels, at: UnixMillis, expires: UnixMillis) -> Self {
         let (labels, annotations) = (labels.clone(), Labels::new());
         let alert = Arc::new(Alert { labels, annotations, started: at, ended: None });
-        Self { alert, channels: Arc::default(), expires: Some(expires), groups: BTreeSet::new() }
+        let (channels, said_in, groups) = Default::default();
+        Self { alert, channels, expires: Some(expires), said_in, groups }
     }
 
     fn end(&mut self, at: UnixMillis) {

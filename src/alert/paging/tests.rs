@@ -195,9 +195,9 @@ fn a_milder_cause_explains_nothing_and_a_circle_excuses_nobody() {
 fn what_comes_from_outside_is_over_when_it_is_not_repeated() {
     let mut pager = pager();
     let job = Alert::clone(&alert(&[("alertname", "backup failed")]));
-    pager.received(job.clone(), Arc::default(), at(0));
+    pager.received([(job.clone(), Arc::default())], at(0));
     assert_eq!(told(&mut pager, WAIT_S), [["backup failed"]]);
-    pager.received(job, Arc::default(), at(200));
+    pager.received([(job, Arc::default())], at(200));
     say(&mut pager, &[], 210); // rules know nothing of it
     assert_eq!(told(&mut pager, WAIT_S + INTERVAL_S), NOTHING);
     assert_eq!(pager.next(), Some(at(500)));
@@ -347,7 +347,7 @@ fn who_is_no_longer_told_hears_the_end() {
 #[test]
 fn what_was_told_before_a_restart_and_is_never_heard_of_again_is_over() {
     let mut first = pager();
-    first.received(Alert::clone(&alert(&[("alertname", "job")])), Arc::default(), at(0));
+    first.received([(Alert::clone(&alert(&[("alertname", "job")])), Arc::default())], at(0));
     let pages = first.due(at(WAIT_S)).pages;
     let sent = BTreeMap::from([(pages[0].key.clone(), pages[0].sent.clone())]);
     let mut second = Pager::new(Arc::new(plan()), sent, Vec::new(), at(100));
@@ -364,10 +364,37 @@ fn an_alert_that_is_repeated_began_when_it_began() {
     let mut pager = pager();
     let job =
         |started| Alert { started: at(started), ..Alert::clone(&alert(&[("alertname", "job")])) };
-    pager.received(job(5), Arc::default(), at(5));
-    pager.received(job(20), Arc::default(), at(20));
+    pager.received([(job(5), Arc::default())], at(5));
+    pager.received([(job(20), Arc::default())], at(20));
     assert_eq!(pager.due(at(40)).pages[0].alerts[0].started, at(5));
 }
+
+#[test]
+fn what_comes_from_outside_has_bounds_in_number_and_in_words() {
+    const MIB: usize = 1 << 20;
+    let named = |name: usize, bytes: usize, ended| {
+        let labels = Labels::from([("alertname".to_owned(), name.to_string())]);
+        let annotations = Labels::from([("summary".to_owned(), "x".repeat(bytes))]);
+        (Alert { labels, annotations, started: at(0), ended }, Arc::default())
+    };
+    let mut many = pager();
+    let alerts = (0..MAX_OUTSIDE + 5).map(|name| named(name, 1, None));
+    assert_eq!(many.received(alerts, at(0)), 5);
+    assert_eq!(many.received([named(0, 2, None)], at(1)), 0, "it is known");
+    assert_eq!(many.received([named(MAX_OUTSIDE, 1, None)], at(1)), 1);
+    assert_eq!(many.received([named(MAX_OUTSIDE, 1, Some(at(1)))], at(2)), 0, "it is over");
+
+    let mut large = pager();
+    let each = MAX_OUTSIDE_BYTES / MIB;
+    assert_eq!(large.received((0..each).map(|name| named(name, MIB, None)), at(0)), 1);
+    assert_eq!(large.received([named(0, 2 * MIB, None)], at(1)), 1, "known, but larger");
+    assert_eq!(large.received([named(0, 1, None), named(each, MIB, None)], at(1)), 0);
+    assert_eq!(large.received([named(1, 3 * MIB, Some(at(2)))], at(2)), 0, "its end is told");
+    let over = large.list(at(2)).find(|listed| listed.alert.is_resolved()).unwrap();
+    assert_eq!(over.alert.annotations["summary"].len(), MIB);
+    assert_eq!(large.received([named(1, 2 * MIB, None)], at(3)), 1, "though it is still held");
+}
+
 #[test]
 fn an_alert_that_nobody_is_told_of_is_forgotten_with_its_end() {
     let nobody = Plan { default_channels: Vec::new(), ..plan() };
@@ -384,7 +411,7 @@ fn nobody_outside_ends_an_alert_of_a_rule() {
     let down = alert(&[("alertname", "down")]);
     say(&mut pager, std::slice::from_ref(&down), 0);
     let over = Alert { ended: Some(at(1)), ..Alert::clone(&down) };
-    pager.received(over, Arc::default(), at(1));
+    pager.received([(over, Arc::default())], at(1));
     assert_eq!(told(&mut pager, WAIT_S), [["down"]]);
 }
 

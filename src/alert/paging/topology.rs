@@ -41,6 +41,11 @@ impl Topology {
         Self { causes, dependents }
     }
 
+    /// Whether nobody needs anybody.
+    pub(super) fn is_empty(&self) -> bool {
+        self.dependents.is_empty()
+    }
+
     /// The services that `node` needs.
     pub(super) fn causes(&self, node: &Node) -> impl Iterator<Item = &Node> {
         self.causes.get(node).into_iter().flatten()

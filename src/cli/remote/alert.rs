@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::{Query, Remote};
 use super::drive;
-use super::path::{given, part};
+use super::path::{LookBack, given, part};
 use super::show::{Column, print, show, show_one};
 
 const ALERTS: [Column; 6] = [
@@ -74,14 +74,8 @@ pub enum Command {
         /// Where notifications were sent
         #[arg(long)]
         channel: Option<String>,
-        /// Not older than this: 2030-01-31T00:00:00Z
-        #[arg(long)]
-        since: Option<String>,
-        /// Go on after a page
-        #[arg(long, visible_alias = "after", value_name = "POSITION")]
-        before: Option<u64>,
-        #[arg(long)]
-        limit: Option<u32>,
+        #[command(flatten)]
+        back: LookBack,
         #[command(flatten)]
         remote: Remote,
     },
@@ -121,12 +115,18 @@ pub enum Command {
         remote: Remote,
     },
     /// Have a dead letter sent again
-    Resend {
-        channel: String,
-        sequence: u64,
-        #[command(flatten)]
-        remote: Remote,
-    },
+    Resend(Letter),
+    /// Forget a dead letter
+    Forget(Letter),
+}
+
+/// A notification that is not tried any more.
+#[derive(Args)]
+pub struct Letter {
+    channel: String,
+    sequence: u64,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 #[derive(Subcommand)]
@@ -165,14 +165,9 @@ pub fn run(command: Command) -> ExitCode {
 async fn work(command: Command) -> anyhow::Result<()> {
     match command {
         Command::List { remote } => list("/v1/alerts", &remote, &ALERTS).await,
-        Command::History { matchers, event, channel, since, before, limit, remote } => {
-            let mut query = given([
-                ("event", event),
-                ("channel", channel),
-                ("since", since),
-                ("before", before.map(|before| before.to_string())),
-                ("limit", limit.map(|limit| limit.to_string())),
-            ]);
+        Command::History { matchers, event, channel, back, remote } => {
+            let mut query = given([("event", event), ("channel", channel)]);
+            query.extend(back.query());
             query.extend(matchers.into_iter().map(|matcher| ("match", matcher)));
             let answer = remote.client()?.get("/v1/alerts/history", &query).await?;
             show(&answer, remote.json, &HISTORY);
@@ -185,13 +180,21 @@ async fn work(command: Command) -> anyhow::Result<()> {
         Command::Channels { remote } => list("/v1/alerts/channels", &remote, &CHANNELS).await,
         Command::Test { channel, remote } => test(&channel, &remote).await,
         Command::DeadLetters { remote } => dead_letters(&remote).await,
-        Command::Resend { channel, sequence, remote } => {
-            let path =
-                format!("/v1/alerts/channels/{}/dead-letters/{sequence}/resend", part(&channel));
-            remote.client()?.ask(Method::POST, &path, &Query::new(), None).await?;
+        Command::Resend(letter) => {
+            letter.ask(Method::POST, "/resend").await?;
             print("it waits to be sent\n");
             Ok(())
         }
+        Command::Forget(letter) => letter.ask(Method::DELETE, "").await,
+    }
+}
+
+impl Letter {
+    async fn ask(&self, method: Method, below: &str) -> anyhow::Result<()> {
+        let Self { channel, sequence, remote } = self;
+        let path = format!("/v1/alerts/channels/{}/dead-letters/{sequence}{below}", part(channel));
+        remote.client()?.ask(method, &path, &Query::new(), None).await?;
+        Ok(())
     }
 }
 

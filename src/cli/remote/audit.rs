@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::client::Remote;
 use super::drive;
-use super::path::given;
+use super::path::{LookBack, given};
 use super::show::{Column, show};
 
 const COLUMNS: [Column; 5] = [
@@ -28,29 +28,17 @@ pub struct Arguments {
     /// `default/web` finds `default/web/web-1`, too
     #[arg(long)]
     subject: Option<String>,
-    /// Not older than this: 2030-01-31T00:00:00Z
-    #[arg(long)]
-    since: Option<String>,
-    /// Go on after a page
-    #[arg(long, visible_alias = "after", value_name = "INDEX")]
-    before: Option<u64>,
-    #[arg(long)]
-    limit: Option<u32>,
+    #[command(flatten)]
+    back: LookBack,
     #[command(flatten)]
     remote: Remote,
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
     drive(async {
-        let Arguments { who, action, subject, since, before, limit, remote } = arguments;
-        let query = given([
-            ("who", who),
-            ("action", action),
-            ("subject", subject),
-            ("since", since),
-            ("before", before.map(|before| before.to_string())),
-            ("limit", limit.map(|limit| limit.to_string())),
-        ]);
+        let Arguments { who, action, subject, back, remote } = arguments;
+        let mut query = given([("who", who), ("action", action), ("subject", subject)]);
+        query.extend(back.query());
         let answer = remote.client()?.get("/v1/audit", &query).await?;
         show(&answer, remote.json, &COLUMNS);
         Ok(())

@@ -1,4 +1,4 @@
-//! Paths of the API.
+//! Paths of the API, and parameters that several of them have.
 
 use clap::Args;
 
@@ -15,6 +15,30 @@ pub struct InNamespace {
 impl InNamespace {
     pub(super) fn query(&self) -> Query {
         given([("namespace", self.namespace.clone())])
+    }
+}
+
+/// How far to look back, and which page of it to show.
+#[derive(Debug, Args)]
+pub struct LookBack {
+    /// Not older than this: 2030-01-31T00:00:00Z
+    #[arg(long)]
+    since: Option<String>,
+    /// Go on after a page: its `next`
+    #[arg(long, visible_alias = "after", value_name = "NEXT")]
+    before: Option<u64>,
+    #[arg(long)]
+    limit: Option<u32>,
+}
+
+impl LookBack {
+    pub(super) fn query(self) -> Query {
+        let Self { since, before, limit } = self;
+        given([
+            ("since", since),
+            ("before", before.map(|before| before.to_string())),
+            ("limit", limit.map(|limit| limit.to_string())),
+        ])
     }
 }
 

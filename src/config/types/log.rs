@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use http::HeaderName;
-
-pub use crate::telemetry::access_line::UserId;
+pub use crate::telemetry::access_line::{Choice, UserId};
 pub use crate::telemetry::log::{Destination, Level, SyslogAddress};
 pub use crate::telemetry::rotating_file::{Period, Rotation};
 
@@ -51,18 +49,7 @@ pub struct AccessLog {
     pub queue_lines: usize,
     /// When a file is begun anew; never where there is none.
     pub rotate: Option<Rotation>,
-    /// Names of what a line says under `fields`.
-    pub fields: Vec<String>,
-    pub request_headers: Vec<HeaderName>,
-    pub response_headers: Vec<HeaderName>,
-    /// Headers whose values are hidden.
-    pub mask_headers: Vec<HeaderName>,
-    /// Query parameters whose values are hidden.
-    pub mask_query: Vec<String>,
-    /// The share of requests answered with 2xx that get a line.
-    pub sample_2xx: f64,
-    /// What names the user.
-    pub user_id: Option<UserId>,
+    pub line: Choice,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use http::HeaderName;
 use super::check::{Check, DAY};
 use crate::config::path::KeyPath;
 use crate::config::schema;
-use crate::config::types::{AccessLog, AccessLogTarget, Period, Rotation, UserId};
+use crate::config::types::{AccessLog, AccessLogTarget, Choice, Period, Rotation, UserId};
 use crate::telemetry::access_line::FIELDS;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -52,13 +52,15 @@ pub fn access_log(
         target,
         queue_lines,
         rotate,
-        fields,
-        request_headers: headers(&request_headers, &at.key("request_headers"), check),
-        response_headers: headers(&response_headers, &at.key("response_headers"), check),
-        mask_headers: headers(&mask_headers, &at.key("mask_headers"), check),
-        mask_query,
-        sample_2xx,
-        user_id,
+        line: Choice {
+            fields,
+            request_headers: headers(&request_headers, &at.key("request_headers"), check),
+            response_headers: headers(&response_headers, &at.key("response_headers"), check),
+            mask_headers: headers(&mask_headers, &at.key("mask_headers"), check),
+            mask_query,
+            sample_2xx,
+            user_id,
+        },
     })
 }
 

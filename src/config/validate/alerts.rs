@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
-use super::{alert_channel, alert_paging, alert_rule};
+use super::{alert_channel, alert_hold, alert_paging, alert_rule};
 use crate::alert::rules::PRESETS;
 use crate::config::path::KeyPath;
 use crate::config::schema::{self, AlertRule};
@@ -20,6 +20,7 @@ pub fn alerts(
     at: &KeyPath,
     check: &mut Check<'_>,
 ) -> Alerts {
+    alert_hold::outlasts(&alerts, at, check);
     let channels = std::mem::take(&mut alerts.channels);
     let channels = alert_channel::channels(channels, memory_bytes, &at.key("channels"), check);
     let paging = Arc::new(alert_paging::plan(&alerts, &channels, at, check));

@@ -7,6 +7,7 @@
 mod access_log;
 mod admin;
 mod alert_channel;
+mod alert_hold;
 mod alert_metric;
 mod alert_paging;
 mod alert_rule;

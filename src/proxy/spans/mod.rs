@@ -52,7 +52,7 @@ impl Recording {
     ) -> Option<Box<Self>> {
         let tracer = tracer.filter(|_| names.is_sampled())?;
         let (id, flags) = (names.trace_number()?, names.flags());
-        let said = SpanId::from_hex(names.span_id())?;
+        let said = SpanId::from_hex(names.span_id().as_str())?;
         // A trace that begins here was given the id of its first span.
         let (parent, own) = match names.continues_trace {
             true => (Some(said), SpanId::random()),

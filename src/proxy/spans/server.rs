@@ -58,7 +58,7 @@ impl Recording {
             _ => "",
         };
         let names = context.names.as_ref();
-        let request_id = names.and_then(|names| names.request_id.to_str().ok());
+        let request_id = names.map(|names| names.request_id());
         let client_ip = context.client.map_or_else(String::new, |client| client.ip.to_string());
         let method = method(&header.method);
         let verb = if method == OTHER { "HTTP" } else { method };

@@ -9,7 +9,9 @@ use super::failed;
 use super::read::{moment, natural, rows, text, understood};
 use super::write::{Fault, transaction};
 use crate::store::form::{alert_id, alert_json, alert_row, history_entry, history_json};
-use crate::store::{AlertGround, AlertWrite, HistoryEntry, HistoryFilter, StoreError, integer};
+use crate::store::{
+    AlertGround, AlertWrite, HistoryEntry, HistoryFilter, NewestFirst, StoreError, integer,
+};
 
 const ROWS: &str = "SELECT record FROM alert";
 const POSITION: &str = "SELECT MAX(position) FROM alert_history";
@@ -80,15 +82,14 @@ pub(super) async fn history(
     pool: &SqlitePool,
     place: &Path,
     filter: &HistoryFilter,
-    before: Option<u64>,
-    limit: usize,
+    page: NewestFirst,
 ) -> Result<Vec<HistoryEntry>, StoreError> {
     let mut rows = sqlx::query(HISTORY)
-        .bind(before.map_or(i64::MAX, integer))
+        .bind(page.bound())
         .bind(filter.since.map_or(0, |since| integer(since.0)))
         .fetch(pool);
     let mut found = Vec::new();
-    while found.len() < limit
+    while found.len() < page.limit
         && let Some(row) = rows.try_next().await.map_err(|error| failed(place, &error))?
     {
         let entry =

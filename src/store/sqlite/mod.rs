@@ -24,7 +24,7 @@ pub use restore::{Contents, restore};
 
 use super::{
     AlertGround, AlertStore, AlertWrite, AuditFilter, AuditRecord, Ground, HistoryEntry,
-    HistoryFilter, Store, StoreError, Write,
+    HistoryFilter, NewestFirst, Store, StoreError, Write,
 };
 use checkpoint::Checkpoints;
 use lock::Lock;
@@ -78,10 +78,9 @@ impl Store for Sqlite {
     async fn audit(
         &self,
         filter: &AuditFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<AuditRecord>, StoreError> {
-        read::audit(&self.pool, &self.place, filter, before, limit).await
+        read::audit(&self.pool, &self.place, filter, page).await
     }
 
     async fn backup(&self, to: &Path) -> Result<(), StoreError> {
@@ -114,10 +113,9 @@ impl AlertStore for Sqlite {
     async fn alert_history(
         &self,
         filter: &HistoryFilter,
-        before: Option<u64>,
-        limit: usize,
+        page: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        alerts::history(&self.pool, &self.place, filter, before, limit).await
+        alerts::history(&self.pool, &self.place, filter, page).await
     }
 }
 

@@ -10,8 +10,8 @@ use super::failed;
 use crate::model::{InstanceId, UnixMillis};
 use crate::store::form::{Unfit, instance_record, service_record};
 use crate::store::{
-    AuditFilter, AuditRecord, Ground, StoreError, StoredEvent, StoredInstance, Subscription,
-    duty_of, integer, service_key,
+    AuditFilter, AuditRecord, Ground, NewestFirst, StoreError, StoredEvent, StoredInstance,
+    Subscription, duty_of, integer, service_key,
 };
 
 const INDEX: &str = "SELECT position FROM counter WHERE name = 'index'";
@@ -80,20 +80,19 @@ pub(super) async fn audit(
     pool: &SqlitePool,
     place: &Path,
     filter: &AuditFilter,
-    before: Option<u64>,
-    limit: usize,
+    page: NewestFirst,
 ) -> Result<Vec<AuditRecord>, StoreError> {
     let AuditFilter { who, action, subject, since } = filter;
     let below = subject.as_ref().map(|subject| format!("{subject}/"));
     let query = sqlx::query(AUDIT)
-        .bind(before.map_or(i64::MAX, integer))
+        .bind(page.bound())
         .bind(who)
         .bind(action)
         .bind(subject)
         .bind(below.as_ref().map(|below| integer(below.chars().count() as u64)))
         .bind(&below)
         .bind(since.map_or(0, |since| integer(since.0)))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        .bind(i64::try_from(page.limit).unwrap_or(i64::MAX));
     let found = query.fetch_all(pool).await.map_err(|error| failed(place, &error))?;
     let records = found.iter().map(audit_record).collect();
     understood(records, place, "audit record")

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
-use super::record::{Format, Kind, Record, Severity};
+use super::record::{Format, Head, Kind, Severity};
 
 /// Further facts of an event are left out.
 const MAX_FIELDS: usize = 64;
@@ -40,17 +40,20 @@ impl<'a> Said<'a> {
         said
     }
 
-    pub(super) fn record(&self, format: Format) -> Record {
-        let line = match format {
-            Format::Json => self.json(),
-            Format::Text => self.text(false).into_bytes(),
-            Format::Coloured => self.text(true).into_bytes(),
-        };
-        Record {
+    pub(super) fn head(&self) -> Head {
+        Head {
             kind: Kind::Event,
             severity: Severity::of_event(*self.metadata.level()),
             unix_ms: u64::try_from(self.moment.as_millisecond()).unwrap_or(0),
-            line,
+        }
+    }
+
+    /// With its newline; no other is in it.
+    pub(super) fn line(&self, format: Format) -> Vec<u8> {
+        match format {
+            Format::Json => self.json(),
+            Format::Text => self.text(false).into_bytes(),
+            Format::Coloured => self.text(true).into_bytes(),
         }
     }
 

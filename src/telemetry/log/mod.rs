@@ -16,7 +16,7 @@ mod writer;
 pub(in crate::telemetry) use event::{colour_of, push_plain};
 pub use level::Level;
 pub use levels::{ConfiguredLevel, Levels, NoSuchWriter, SetLevel, WriterLevel};
-pub use record::{Format, Kind, Record, Severity};
+pub use record::{Format, Head, Kind, Record, Severity};
 pub use sink::Destination;
 pub use subscriber::{EventOutlet, set_outlets, start};
 pub use syslog::{FACILITIES, SyslogAddress};

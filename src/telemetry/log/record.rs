@@ -56,12 +56,18 @@ pub enum Format {
     Coloured,
 }
 
-/// A line, with what a writer may have to say of it elsewhere.
-#[derive(Debug)]
-pub struct Record {
+/// What a writer may have to say of a line elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
     pub kind: Kind,
     pub severity: Severity,
     pub unix_ms: u64,
+}
+
+/// A line with its head.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    pub head: Head,
     /// With its newline; no other is in it.
-    pub line: Vec<u8>,
+    pub line: &'a [u8],
 }

@@ -31,7 +31,7 @@ pub enum Destination {
 /// Takes records one after the other.
 pub(super) trait Sink: Send {
     /// Takes a record. An error says that it is lost, and unless the sink is patient, so is what waited.
-    fn put(&mut self, record: &Record) -> io::Result<()>;
+    fn put(&mut self, record: Record<'_>) -> io::Result<()>;
 
     /// Has everything that was taken written.
     fn flush(&mut self) -> io::Result<()>;
@@ -41,8 +41,8 @@ pub(super) trait Sink: Send {
 }
 
 impl<W: io::Write + Send> Sink for Buffered<W> {
-    fn put(&mut self, record: &Record) -> io::Result<()> {
-        self.put(&record.line)
+    fn put(&mut self, record: Record<'_>) -> io::Result<()> {
+        self.put(record.line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -64,11 +64,11 @@ struct Exchangeable {
 }
 
 impl Sink for Exchangeable {
-    fn put(&mut self, record: &Record) -> io::Result<()> {
+    fn put(&mut self, record: Record<'_>) -> io::Result<()> {
         if let Some(fresh) = self.fresh.lock().take() {
             self.file.exchange(fresh)?;
         }
-        self.file.put(&record.line)
+        self.file.put(record.line)
     }
 
     fn flush(&mut self) -> io::Result<()> {

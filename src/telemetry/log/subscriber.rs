@@ -19,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::event::Said;
 use super::level::Level;
-use super::record::Format;
+use super::record::{Format, Record};
 use super::writer::Writer;
 use crate::telemetry::otlp;
 
@@ -95,11 +95,12 @@ impl<S: Subscriber> Layer<S> for Outlets {
         otlp::logs::event(event, metadata);
         let said = Said::new(event, metadata, Timestamp::now());
         for EventOutlet { format, writer, .. } in wanting {
+            let line = said.line(*format);
             match writer {
                 Some(writer) if writer.is_this_thread() => {}
-                Some(writer) => writer.put(said.record(*format)),
+                Some(writer) => writer.put(Record { head: said.head(), line: &line }),
                 // Nobody is left to be told that this fails.
-                None => _ = std::io::stderr().write_all(&said.record(*format).line),
+                None => _ = std::io::stderr().write_all(&line),
             }
         }
     }

@@ -63,25 +63,25 @@ impl Syslog {
         Self { address, facility, origin, connection: None }
     }
 
-    fn message(&self, record: &Record) -> Vec<u8> {
-        let severity = match record.severity {
+    fn message(&self, record: Record<'_>) -> Vec<u8> {
+        let Record { head, line } = record;
+        let severity = match head.severity {
             Severity::Error => 3,
             Severity::Warn => 4,
             Severity::Info => 6,
             Severity::Debug => 7,
         };
-        let kind = match record.kind {
+        let kind = match head.kind {
             Kind::Access => "access",
             Kind::Event => "event",
         };
         let moment =
-            i64::try_from(record.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+            i64::try_from(head.unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let moment = moment.unwrap_or(Timestamp::UNIX_EPOCH);
         let priority = u32::from(self.facility) * 8 + severity;
         let origin = &self.origin;
         let mut message = format!("<{priority}>1 {moment:.3} {origin} {kind} - ").into_bytes();
-        let line = record.line.strip_suffix(b"\n").unwrap_or(&record.line);
-        message.extend_from_slice(line);
+        message.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
         if message.len() > MAX_MESSAGE_BYTES {
             let is_inside = |byte: u8| byte & 0b1100_0000 == 0b1000_0000; // of a character
             let mut end = MAX_MESSAGE_BYTES;
@@ -95,7 +95,7 @@ impl Syslog {
 }
 
 impl Sink for Syslog {
-    fn put(&mut self, record: &Record) -> io::Result<()> {
+    fn put(&mut self, record: Record<'_>) -> io::Result<()> {
         let message = self.message(record);
         let mut connection = match self.connection.take().filter(Connection::is_open) {
             Some(connection) => connection,

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::record::{Kind, Record};
+use super::record::{Head, Kind, Record};
 use super::sink::{Destination, Fresh, Sink};
-use crate::telemetry::gathering::{Gathered, Gatherer, gathering};
+use crate::telemetry::gathering::{Batch, Gathered, Gatherer, gathering};
 use crate::telemetry::metrics::LogMetrics;
 
 /// Between two tries of a record, at first and at most.
@@ -34,13 +34,14 @@ pub struct Writer {
     queue_records: usize,
     queue: Gatherer<Message>,
     fresh: Fresh,
-    metrics: LogMetrics,
+    metrics: Arc<LogMetrics>,
     /// The thread no longer waits for better days once this is dropped.
     _patience: std::sync::mpsc::Sender<()>,
 }
 
 enum Message {
-    Record(Record),
+    /// Its line is the message's bytes.
+    Record(Head),
     /// To be answered when everything before it is written.
     Flush(SyncSender<()>),
 }
@@ -51,7 +52,7 @@ impl Writer {
         name: &str,
         destination: Destination,
         queue_records: usize,
-        metrics: LogMetrics,
+        metrics: Arc<LogMetrics>,
     ) -> io::Result<Self> {
         let fresh = Fresh::default();
         let sink = destination.open(fresh.clone())?;
@@ -80,10 +81,11 @@ impl Writer {
     }
 
     /// Queues a record, or counts it as dropped when the queue is full.
-    pub fn put(&self, record: Record) {
+    pub fn put(&self, record: Record<'_>) {
         // What the process says of itself may be its last word.
-        let is_urgent = record.kind == Kind::Event;
-        if self.queue.put(Message::Record(record)).is_err() {
+        let Record { head, line } = record;
+        let is_urgent = head.kind == Kind::Event;
+        if self.queue.put(Message::Record(head), line).is_err() {
             self.metrics.queue_full.inc();
         } else if is_urgent {
             self.queue.hurry();
@@ -103,7 +105,7 @@ impl Writer {
         let (reply, done) = sync_channel(1);
         let mut message = Message::Flush(reply);
         loop {
-            match self.queue.put(message) {
+            match self.queue.put(message, b"") {
                 Ok(()) => break,
                 Err(_) if Instant::now() >= deadline => return,
                 Err(back) => message = back,
@@ -129,7 +131,7 @@ struct Thread {
     faults: Faults,
     /// Hears that the writer is gone.
     impatient: Receiver<()>,
-    metrics: LogMetrics,
+    metrics: Arc<LogMetrics>,
     name: Arc<str>,
 }
 
@@ -137,13 +139,13 @@ impl Thread {
     /// Flushes whenever the queue runs empty.
     fn run(mut self) {
         OWN.set(Some(self.name.clone()));
-        let mut messages = Vec::new();
+        let mut messages = Batch::default();
         while self.messages.take(&mut messages) {
             let (mut to_answer, mut outcome, mut taken) = (Vec::new(), Ok(()), 0);
-            for message in messages.drain(..) {
+            for (message, line) in messages.each() {
                 match message {
                     Message::Flush(reply) => to_answer.push(reply),
-                    Message::Record(record) => match self.write(&record) {
+                    Message::Record(head) => match self.write(Record { head: *head, line }) {
                         Ok(()) => taken += 1,
                         Err(error) if self.sink.is_patient() => {
                             self.metrics.not_written.inc();
@@ -170,7 +172,7 @@ impl Thread {
         }
     }
 
-    fn write(&mut self, record: &Record) -> io::Result<()> {
+    fn write(&mut self, record: Record<'_>) -> io::Result<()> {
         let mut wait = FIRST_WAIT;
         loop {
             let Err(error) = self.sink.put(record) else { return Ok(()) };
@@ -217,9 +219,9 @@ mod tests {
     use super::*;
     use crate::telemetry::Metrics;
 
-    fn record(line: &str) -> Record {
-        let line = format!("{line}\n").into_bytes();
-        Record { kind: Kind::Event, severity: Severity::Info, unix_ms: 1, line }
+    fn put(writer: &Writer, line: &str) {
+        let head = Head { kind: Kind::Event, severity: Severity::Info, unix_ms: 1 };
+        writer.put(Record { head, line: format!("{line}\n").as_bytes() });
     }
 
     #[test]
@@ -230,7 +232,7 @@ mod tests {
         let destination = Destination::File { path: path.clone(), rotation: None };
         let writer = Writer::start("w", destination, 4, metrics.clone()).unwrap();
         for number in 0..10_000 {
-            writer.put(record(&number.to_string()));
+            put(&writer, &number.to_string());
         }
         writer.flush(Instant::now() + Duration::from_secs(60));
         let lines = std::fs::read_to_string(&path).unwrap().lines().count() as u64;

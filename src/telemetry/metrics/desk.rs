@@ -4,7 +4,12 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 
 use super::families::add;
 
-/// Counts notifications. The configuration bounds the channels.
+const SENT: &str = "sent";
+const FAILED: &str = "failed";
+const RETRIED: &str = "retried";
+const DEAD: &str = "dead";
+
+/// Counts notifications. Channels that the configuration has not are forgotten.
 #[derive(Clone)]
 pub struct DeskMetrics {
     firing: IntGauge,
@@ -66,21 +71,30 @@ impl DeskMetrics {
         }
     }
 
+    /// A channel is no more, and has nothing to send.
+    pub fn forget(&self, channel: &str) {
+        // A series that is not there any more is what is wanted.
+        for result in [SENT, FAILED, RETRIED, DEAD] {
+            let _ = self.notifications.remove_label_values(&[channel, result]);
+        }
+        let _ = self.queued.remove_label_values(&[channel]);
+    }
+
     pub fn firing(&self, alerts: usize) {
         self.firing.set(alerts as i64);
     }
 
     pub fn sent(&self, channel: &str) {
-        self.notifications.with_label_values(&[channel, "sent"]).inc();
+        self.notifications.with_label_values(&[channel, SENT]).inc();
     }
 
     pub fn failed(&self, channel: &str) {
-        self.notifications.with_label_values(&[channel, "failed"]).inc();
+        self.notifications.with_label_values(&[channel, FAILED]).inc();
     }
 
     /// One will be tried again.
     pub fn retried(&self, channel: &str) {
-        self.notifications.with_label_values(&[channel, "retried"]).inc();
+        self.notifications.with_label_values(&[channel, RETRIED]).inc();
     }
 
     /// The store failed.
@@ -97,7 +111,7 @@ impl DeskMetrics {
 
     /// One was given up.
     pub fn dead(&self, channel: &str) {
-        self.notifications.with_label_values(&[channel, "dead"]).inc();
+        self.notifications.with_label_values(&[channel, DEAD]).inc();
     }
 
     pub fn queued(&self, channel: &str, notifications: usize) {

@@ -1,6 +1,7 @@
 //! The handles of one instance, or of all those that have no series of their own.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{Histogram, IntGauge};
 
@@ -35,7 +36,13 @@ pub struct InstanceMetrics {
     /// Requests that it serves.
     pub in_flight: IntGauge,
     /// 1 while it is well and on duty; nothing where several are counted together.
-    up: Option<IntGauge>,
+    up: Option<Up>,
+}
+
+/// Whether it is, and since when.
+struct Up {
+    is_up: IntGauge,
+    since: IntGauge,
 }
 
 impl std::fmt::Debug for InstanceMetrics {
@@ -58,7 +65,10 @@ impl InstanceMetrics {
             ends: ByWord::new(&ENDS),
             answer_seconds: traffic.answer_seconds.with_label_values(labels),
             in_flight: traffic.instance_in_flight.with_label_values(labels),
-            up: is_one.then(|| traffic.instance_up.with_label_values(labels)),
+            up: is_one.then(|| Up {
+                is_up: traffic.instance_up.with_label_values(labels),
+                since: traffic.instance_up_since.with_label_values(labels),
+            }),
             families,
             service: service.to_owned(),
             instance: instance.to_owned(),
@@ -84,10 +94,13 @@ impl InstanceMetrics {
         self.ends.inc(end as usize, &self.families.traffic.tries, labels);
     }
 
-    /// Says whether it may be given requests.
-    pub fn set_up(&self, up: bool) {
-        if let Some(gauge) = &self.up {
-            gauge.set(i64::from(up));
+    /// Says whether it may be given requests, as of `now`.
+    pub fn set_up(&self, up: bool, now: SystemTime) {
+        let Some(Up { is_up, since }) = &self.up else { return };
+        if is_up.get() != i64::from(up) {
+            let unix = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+            is_up.set(i64::from(up));
+            since.set(if up { unix.as_secs() as i64 } else { 0 });
         }
     }
 }
@@ -102,6 +115,7 @@ impl Drop for InstanceMetrics {
             let _ = traffic.answer_seconds.remove_label_values(&labels);
             let _ = traffic.instance_in_flight.remove_label_values(&labels);
             let _ = traffic.instance_up.remove_label_values(&labels);
+            let _ = traffic.instance_up_since.remove_label_values(&labels);
         });
     }
 }

@@ -1,8 +1,12 @@
-//! What became of log records. A writer has series from the moment that a configuration has it.
+//! What became of log records. A writer has series while a configuration has it.
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 use super::families::add;
+use super::series::Lease;
+
+const QUEUE_FULL: &str = "queue_full";
+const NOT_WRITTEN: &str = "not_written";
 
 /// The families.
 #[derive(Clone)]
@@ -12,8 +16,10 @@ pub(super) struct LogFamilies {
 }
 
 /// The handles of one writer.
-#[derive(Clone)]
 pub struct LogMetrics {
+    families: LogFamilies,
+    writer: String,
+    lease: Lease,
     pub written: IntCounter,
     /// Too many were waiting.
     pub queue_full: IntCounter,
@@ -40,12 +46,46 @@ impl LogFamilies {
         }
     }
 
-    pub(super) fn writer(&self, writer: &str) -> LogMetrics {
+    pub(super) fn writer(&self, writer: &str, lease: Lease) -> LogMetrics {
         let dropped = |reason| self.dropped.with_label_values(&[writer, reason]);
         LogMetrics {
+            families: self.clone(),
+            writer: writer.to_owned(),
+            lease,
             written: self.written.with_label_values(&[writer]),
-            queue_full: dropped("queue_full"),
-            not_written: dropped("not_written"),
+            queue_full: dropped(QUEUE_FULL),
+            not_written: dropped(NOT_WRITTEN),
         }
+    }
+}
+
+impl Drop for LogMetrics {
+    fn drop(&mut self) {
+        let LogFamilies { written, dropped } = &self.families;
+        let writer = self.writer.as_str();
+        // A series that is not there any more is what is wanted.
+        self.lease.release(|| {
+            let _ = written.remove_label_values(&[writer]);
+            let _ = dropped.remove_label_values(&[writer, QUEUE_FULL]);
+            let _ = dropped.remove_label_values(&[writer, NOT_WRITTEN]);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn a_writer_has_series_while_anybody_writes() {
+        let metrics = Metrics::new();
+        let (former, next) = (metrics.log("w"), metrics.log("w"));
+        former.written.inc();
+        drop(former);
+        next.written.inc();
+        let written = r#"proconsul_log_records_written_total{writer="w"} 2"#;
+        assert!(metrics.render().contains(written), "it was opened anew, and counts on");
+        drop(next);
+        assert!(!metrics.render().contains(r#"writer="w""#));
     }
 }

@@ -71,6 +71,7 @@ pub struct Metrics {
     services: Arc<SeriesTable<ServiceMetrics>>,
     checkers: Arc<SeriesTable<CheckerMetrics>>,
     channels: Arc<SeriesTable<ChannelMetrics>>,
+    logs: Arc<SeriesTable<LogMetrics>>,
     instances: Arc<Instances>,
 }
 
@@ -108,7 +109,7 @@ impl Metrics {
         let alerts = AlertMetrics::new(&registry);
         let desk = DeskMetrics::new(&registry);
         let store = StoreConnections::new(&registry);
-        let (routes, plugins, services, checkers, channels) = Default::default();
+        let (routes, plugins, services, checkers, channels, logs) = Default::default();
         let instances = Arc::new(Instances {
             table: SeriesTable::default(),
             most: AtomicUsize::new(MOST_INSTANCES),
@@ -129,6 +130,7 @@ impl Metrics {
             services,
             checkers,
             channels,
+            logs,
             instances,
         }
     }
@@ -267,8 +269,8 @@ impl Metrics {
     }
 
     /// The handles of one log writer.
-    pub fn log(&self, writer: &str) -> LogMetrics {
-        self.log.writer(writer)
+    pub fn log(&self, writer: &str) -> Arc<LogMetrics> {
+        self.logs.get(&[writer], |lease| self.log.writer(writer, lease))
     }
 
     /// The handles of what happens before there is a request.
@@ -295,6 +297,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     #[test]
@@ -315,8 +319,11 @@ mod tests {
         metrics.limit_instances(2);
         let all = ["a", "b", "c", "d"].map(|id| metrics.instance("web", id));
         all.iter().for_each(|instance| instance.answered(200, 0.01));
-        all[3].set_up(true);
-        all[0].set_up(true);
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        all[3].set_up(true, at(7));
+        for (is_up, seconds) in [(true, 7), (false, 8), (true, 9), (true, 10)] {
+            all[0].set_up(is_up, at(seconds));
+        }
         let text = metrics.render();
         let requests = |instance: &str, count: u32| {
             let labels = format!(r#"{{instance="{instance}",result="success",service="web"}}"#);
@@ -325,6 +332,8 @@ mod tests {
         assert!(requests("a", 1) && requests("b", 1) && requests("other", 2), "{text}");
         assert!(text.contains("proconsul_metrics_instances_folded_total 2"), "{text}");
         assert!(!text.contains(r#"proconsul_instance_up{instance="other""#), "{text}");
+        let since = r#"proconsul_instance_up_since_seconds{instance="a",service="web"} 9"#;
+        assert!(text.contains(since), "{text}");
         drop(all);
         assert!(!metrics.render().contains(r#"service="web""#));
     }

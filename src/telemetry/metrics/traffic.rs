@@ -22,6 +22,7 @@ pub(super) struct TrafficFamilies {
     pub answer_seconds: HistogramVec,
     pub instance_in_flight: IntGaugeVec,
     pub instance_up: IntGaugeVec,
+    pub instance_up_since: IntGaugeVec,
     pub folded: IntCounter,
     pub lag_seconds: HistogramVec,
 }
@@ -81,6 +82,11 @@ impl TrafficFamilies {
             instance_up: gauges(
                 "proconsul_instance_up",
                 "1 while the instance is on duty and not critical; its mean over time is its availability.",
+                instance,
+            ),
+            instance_up_since: gauges(
+                "proconsul_instance_up_since_seconds",
+                "Since when proconsul_instance_up is 1, as a Unix time; 0 while it is not.",
                 instance,
             ),
             folded: add(

@@ -151,7 +151,7 @@ fn request_record(form: &Form, entry: &Entry<'_>) -> LogRecord {
     let named =
         ["service", "request_id", "user_id"].map(|key| (key.to_owned(), record[key].take()));
     let fields = fields.as_object().cloned().unwrap_or_default();
-    let trace_id = u128::from_str_radix(entry.trace_id, 16).ok();
+    let trace_id = u128::from_str_radix(entry.trace_id.as_str(), 16).ok();
     LogRecord {
         time_unix_nano: entry.unix_ms.saturating_mul(1_000_000),
         observed_time_unix_nano: unix_ns(),

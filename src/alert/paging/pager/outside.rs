@@ -7,6 +7,11 @@ use crate::model::{Alert, ChannelName, Labels, UnixMillis};
 
 /// Alerts from outside, at most; further ones are not taken in.
 pub const MAX_OUTSIDE: usize = 10_000;
+/// The same for all that their labels and annotations say, in bytes.
+pub const MAX_OUTSIDE_BYTES: usize = 64 << 20;
+
+/// A word is so much larger than its text, about.
+const WORD_BYTES: usize = 24;
 
 /// What happened to an alert that no rule of ours knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,15 +32,35 @@ pub enum OutsideEvent {
     Forgotten(Labels),
 }
 
+/// What there is room for yet.
+struct Allowance {
+    alerts: usize,
+    bytes: usize,
+}
+
 impl Pager {
-    /// What somebody outside says. Returns whether there was room for it.
+    /// What somebody outside says. Returns for how many of them there was no room.
     pub fn received(
         &mut self,
-        alert: Alert,
+        alerts: impl IntoIterator<Item = (Alert, Arc<[ChannelName]>)>,
+        now: UnixMillis,
+    ) -> usize {
+        let mut allowance = self.allowance();
+        let alerts = alerts.into_iter();
+        let is_refused = |(alert, channels)| !self.hear(alert, channels, &mut allowance, now);
+        alerts.map(is_refused).filter(|is_refused| *is_refused).count()
+    }
+
+    /// Returns whether there was room for it.
+    fn hear(
+        &mut self,
+        mut alert: Alert,
         channels: Arc<[ChannelName]>,
+        allowance: &mut Allowance,
         now: UnixMillis,
     ) -> bool {
-        let known = self.alerts.get(&alert.labels).filter(|known| !known.alert.is_resolved());
+        let held = self.alerts.get(&alert.labels);
+        let known = held.filter(|known| !known.alert.is_resolved());
         if known.is_some_and(|known| known.expires.is_none()) {
             return true; // rules know better whether their own alert fires
         }
@@ -43,8 +68,14 @@ impl Pager {
         let started = known.map_or(alert.started, |known| known.alert.started.min(alert.started));
         let expires = alert.ended.unwrap_or(now.after(self.plan.resolve_timeout));
         let ended = alert.ended.filter(|ended| *ended <= now);
-        if is_new && (ended.is_none() && self.is_full()) {
-            return false;
+        let held = held.filter(|held| held.expires.is_some()).map(|held| held.alert.clone());
+        if !allowance.covers(&alert, held.as_deref()) {
+            match (ended, held.as_deref()) {
+                (None, _) => return false,
+                // Its end is told in any case, in the words that are there.
+                (Some(_), Some(held)) => alert.annotations.clone_from(&held.annotations),
+                (Some(_), None) => {}
+            }
         }
         let alert = Arc::new(Alert { started, ended, ..alert });
         match (ended, is_new) {
@@ -78,8 +109,33 @@ impl Pager {
         std::mem::take(&mut self.events)
     }
 
-    fn is_full(&self) -> bool {
-        let outside = || self.alerts.values().filter(|entry| entry.expires.is_some()).count();
-        self.alerts.len() >= MAX_OUTSIDE && outside() >= MAX_OUTSIDE
+    fn allowance(&self) -> Allowance {
+        let outside = self.alerts.values().filter(|entry| entry.expires.is_some());
+        let mut allowance = Allowance { alerts: MAX_OUTSIDE, bytes: MAX_OUTSIDE_BYTES };
+        for entry in outside {
+            allowance.alerts = allowance.alerts.saturating_sub(1);
+            allowance.bytes = allowance.bytes.saturating_sub(size(&entry.alert));
+        }
+        allowance
     }
+}
+
+impl Allowance {
+    /// Whether there is room for an alert in place of the one that is held; if so, it is taken.
+    fn covers(&mut self, alert: &Alert, held: Option<&Alert>) -> bool {
+        let places = self.alerts + usize::from(held.is_some());
+        let bytes = self.bytes + held.map_or(0, size);
+        let Some((places, bytes)) = places.checked_sub(1).zip(bytes.checked_sub(size(alert)))
+        else {
+            return false;
+        };
+        (self.alerts, self.bytes) = (places, bytes);
+        true
+    }
+}
+
+/// About what an alert takes in memory.
+fn size(alert: &Alert) -> usize {
+    let words = alert.labels.iter().chain(&alert.annotations);
+    words.map(|(name, value)| name.len() + value.len() + 2 * WORD_BYTES).sum()
 }
