@@ -270,8 +270,7 @@ mod tests {
         async fn alert_history(
             &self,
             _: &HistoryFilter,
-            _: Option<u64>,
-            _: usize,
+            _: NewestFirst,
         ) -> Result<Vec<HistoryEntry>, StoreError> {
             std::future::pending().await
         }

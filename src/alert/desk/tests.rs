@@ -19,7 +19,7 @@ use crate::registry;
 use crate::store::alerts::{
     AlertRow, AlertStore, AlertWrite, HistoryEntry, HistoryFilter, Outside,
 };
-use crate::store::{AlertGround, Memory, StoreError};
+use crate::store::{AlertGround, Memory, NewestFirst, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// Far longer than anything here takes.
@@ -258,8 +258,7 @@ impl AlertStore for Full {
     async fn alert_history(
         &self,
         _: &HistoryFilter,
-        _: Option<u64>,
-        _: usize,
+        _: NewestFirst,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         Ok(Vec::new())
     }
