@@ -201,7 +201,13 @@ mod tests {
         });
         put(&gatherer, 2).unwrap();
         gatherer.hurry();
-        assert_eq!(reader.join().unwrap().0, [2]);
+        let (hurried, gathered) = reader.join().unwrap();
+        assert_eq!(hurried, [2]);
+        // The next ones are in no hurry.
+        let (mut taken, begun) = (Batch::default(), Instant::now());
+        put(&gatherer, 3).unwrap();
+        assert!(gathered.take(&mut taken));
+        assert!(begun.elapsed() >= GATHER_FOR);
     }
 
     #[test]

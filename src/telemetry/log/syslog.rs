@@ -184,3 +184,22 @@ fn first(host_and_port: &str) -> io::Result<SocketAddr> {
     let mut found = host_and_port.to_socket_addrs()?;
     found.next().ok_or_else(|| io::Error::other("the name has no address"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::Head;
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_at_the_end_of_a_character() {
+        let syslog = Syslog::new(SyslogAddress::Unix(PathBuf::new()), 1);
+        let head = Head { kind: Kind::Event, severity: Severity::Error, unix_ms: 1 };
+        for before in ["", "x"] {
+            let line = format!("{before}{}\n", "\u{e9}".repeat(MAX_MESSAGE_BYTES));
+            let message = syslog.message(Record { head, line: line.as_bytes() });
+            assert!(message.starts_with(b"<11>1 1970-01-01T00:00:00.001Z "));
+            assert!((MAX_MESSAGE_BYTES - 1..=MAX_MESSAGE_BYTES).contains(&message.len()));
+            assert!(std::str::from_utf8(&message).is_ok_and(|text| text.ends_with('\u{e9}')));
+        }
+    }
+}

@@ -240,4 +240,19 @@ mod tests {
         assert_eq!(lines + metrics.queue_full.get(), 10_000);
         assert!(metrics.queue_full.get() > 0);
     }
+
+    #[test]
+    fn a_fault_that_comes_and_goes_is_told_of_now_and_then() {
+        let (mut faults, begun) = (Faults::default(), Instant::now());
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        let mut is_told = |fails: bool, after: Duration| {
+            faults.note(fails.then_some(&error), "w", begun + after);
+            faults.failing
+        };
+        let second = Duration::from_secs(1);
+        assert!(is_told(true, Duration::ZERO));
+        assert!(!is_told(false, second));
+        assert!(!is_told(true, 2 * second));
+        assert!(is_told(true, TELL_EVERY + second));
+    }
 }
