@@ -15,7 +15,7 @@ use crate::model::ServiceKey;
 /// at once, each of them has as many looked at, beside requests that are to be fast just then.
 const REST_PER_WORK: u32 = 19;
 /// A change waits no longer than this to be heard of.
-const LONGEST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// Those who wait for a change to one service.
 #[derive(Default)]
