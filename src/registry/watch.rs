@@ -11,9 +11,11 @@ use tokio::time::sleep_until;
 
 use crate::model::ServiceKey;
 
-/// Whoever follows works for at most a twentieth of the time on what it hears: where hundreds of instances fail
-/// at once, each of them has as many looked at, beside requests that are to be fast just then.
-const REST_PER_WORK: u32 = 19;
+/// Whoever follows may work for this at once on what it hears, and for a twentieth of the time after that: where
+/// hundreds of instances fail at once, each of them has as many looked at, beside requests that are to be fast
+/// just then.
+const WORK_AT_ONCE: Duration = Duration::from_millis(10);
+const TIME_PER_WORK: u32 = 20;
 /// A change waits no longer than this to be heard of.
 const LONGEST_REST: Duration = Duration::from_millis(200);
 
@@ -83,7 +85,8 @@ impl Followers {
     pub(super) fn join(&self) -> Follower {
         let pending = Arc::<Pending>::default();
         self.all.lock().push(Arc::downgrade(&pending));
-        Follower { pending, rested: Instant::now() }
+        let now = Instant::now();
+        Follower { pending, rested: now, owed: (Duration::ZERO, now) }
     }
 
     /// Notes for each follower what changed. What they are to see is published before.
@@ -103,6 +106,8 @@ pub struct Follower {
     pending: Arc<Pending>,
     /// Until then changes gather.
     rested: Instant,
+    /// Work that no time has passed for, as of a moment.
+    owed: (Duration, Instant),
 }
 
 impl Follower {
@@ -118,9 +123,14 @@ impl Follower {
         }
     }
 
-    /// What was heard took this much work: changes gather for a time in proportion to it.
+    /// What was heard took this much work: changes gather for a while if it was much of late.
     pub fn worked(&mut self, work: Duration) {
-        self.rested = Instant::now() + (work * REST_PER_WORK).min(LONGEST_REST);
+        let now = Instant::now();
+        let (owed, at) = self.owed;
+        let owed = owed.saturating_sub((now - at) / TIME_PER_WORK) + work;
+        let owed = owed.min(WORK_AT_ONCE + LONGEST_REST / TIME_PER_WORK);
+        self.owed = (owed, now);
+        self.rested = now + owed.saturating_sub(WORK_AT_ONCE) * TIME_PER_WORK;
     }
 }
 
@@ -136,8 +146,10 @@ mod tests {
         let keys = ["a", "b"].map(|name| ServiceKey::in_default(ServiceName::new(name).unwrap()));
         followers.tell(&[keys[0].clone()].into());
         assert_eq!(follower.next().await, [keys[0].clone()].into());
-        follower.worked(Duration::from_secs(60));
+        follower.worked(WORK_AT_ONCE);
         let begun = Instant::now();
+        assert!(follower.rested <= begun, "that much is free");
+        follower.worked(Duration::from_secs(60));
         for key in &keys {
             followers.tell(&[key.clone()].into());
         }
