@@ -2,15 +2,20 @@
 //! a symlink that was swapped (as Kubernetes does with ConfigMaps).
 //!
 //! Directories are watched rather than files, since a file that is replaced takes its watch along.
-//! Events only say "look": what counts is whether the files' identity, size or time differ.
+//! Events only say "look": what counts is whether the files' identity, size or time differ. Nobody looks because
+//! another file grew: a log may lie beside the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use notify::event::ModifyKind;
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
@@ -28,9 +33,13 @@ pub(super) struct FileWatch {
     /// another directory.
     directories: BTreeMap<PathBuf, DirectoryId>,
     paths: Vec<PathBuf>,
+    /// What the files are called, here and where symlinks lead.
+    names: Names,
     seen: Fingerprint,
     events: mpsc::Receiver<()>,
 }
+
+type Names = Arc<Mutex<BTreeSet<OsString>>>;
 
 /// Device and inode.
 type DirectoryId = (u64, u64);
@@ -51,8 +60,10 @@ impl FileWatch {
     /// [`FileWatch::changed`] still tells.
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
         let (tell, events) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
+        let names = Names::default();
+        let known = names.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| may_matter(&event, &known.lock())) {
                 let _ = tell.try_send(()); // one note is enough: it says "look"
             }
         });
@@ -63,6 +74,7 @@ impl FileWatch {
             watcher: watcher.ok(),
             directories: BTreeMap::new(),
             paths: Vec::new(),
+            names,
             seen: Fingerprint::new(),
             events,
         };
@@ -126,6 +138,9 @@ impl FileWatch {
 
     fn follow(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
+        let targets: Vec<_> = self.paths.iter().filter_map(|p| fs::canonicalize(p).ok()).collect();
+        let names = self.paths.iter().chain(&targets).filter_map(|path| path.file_name());
+        *self.names.lock() = names.map(ToOwned::to_owned).collect();
         let wanted: BTreeMap<PathBuf, DirectoryId> = self
             .paths
             .iter()
@@ -154,6 +169,23 @@ impl FileWatch {
     }
 }
 
+/// Whether a file of ours may differ after an event.
+fn may_matter(event: &Event, names: &BTreeSet<OsString>) -> bool {
+    let is_ours = |path: &PathBuf| {
+        is_fragment(path) || path.file_name().is_some_and(|name| names.contains(name))
+    };
+    match event.kind {
+        EventKind::Access(_) => false,
+        EventKind::Modify(ModifyKind::Data(_)) => event.paths.iter().any(is_ours),
+        _ => true,
+    }
+}
+
+/// Whether a file in a watched directory is part of the configuration.
+fn is_fragment(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
 fn directory_id(path: &Path) -> Option<DirectoryId> {
     fs::metadata(path).ok().filter(fs::Metadata::is_dir).map(|m| (m.dev(), m.ino()))
 }
@@ -164,7 +196,7 @@ fn fingerprint(paths: &[PathBuf]) -> Fingerprint {
         note(path, &mut found);
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         for entry in entries.map(|entry| entry.path()) {
-            if entry.extension().is_some_and(|extension| extension == "toml") {
+            if is_fragment(&entry) {
                 note(&entry, &mut found);
             }
         }
@@ -213,9 +245,36 @@ fn directories_of(path: &Path) -> BTreeSet<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_file_beside_ours_may_grow_unseen_but_none_of_ours() {
+        let outer = tempfile::tempdir().unwrap();
+        // A directory's own is watched, too: others must not come and go there.
+        let folder = outer.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        let at = |name: &str| folder.join(name);
+        for name in ["access.log", "plugin.wasm", "target", "fragment.toml"] {
+            fs::write(at(name), name).unwrap();
+        }
+        symlink("target", at("p.toml")).unwrap();
+        let paths = vec![at("p.toml"), at("plugin.wasm"), folder.clone()];
+        let mut watch = FileWatch::new(paths);
+        let grow = |name: &str| {
+            fs::OpenOptions::new().append(true).open(at(name)).unwrap().write_all(b"more").unwrap();
+        };
+        grow("access.log");
+        assert!(timeout(Duration::from_millis(300), watch.stirred()).await.is_err());
+        for name in ["plugin.wasm", "target", "fragment.toml"] {
+            grow(name);
+            let stirred = timeout(Duration::from_secs(20), watch.stirred()).await;
+            assert!(stirred.is_ok(), "{name}");
+            while timeout(Duration::from_millis(100), watch.stirred()).await.is_ok() {}
+        }
+    }
 
     #[test]
     fn a_swapped_symlink_shows() {
