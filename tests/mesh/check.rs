@@ -1,6 +1,6 @@
 //! Health checks in WebAssembly text: they pass the proxy's trial, and misbehave for each instance that there is.
 
-use super::plugin::{component, own_wit};
+use super::plugin::{MISCHIEF, component, own_wit};
 
 /// A check that does `evil` for each instance, and then says that it is well.
 ///
@@ -10,18 +10,7 @@ pub fn hostile(evil: &str) -> Vec<u8> {
     const CHECKER: &str = "proconsul:health-check/checker@0.1.0";
     let text = format!(
         r#"(module
-          (memory (export "memory") 1)
-          (global $heap (mut i32) (i32.const 4096))
-          (func $forever (loop $again (br $again)))
-          (func $bomb (loop $again
-            (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))))
-          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-            (local $at i32)
-            (local.set $at (i32.and
-              (i32.add (global.get $heap) (i32.sub (local.get 2) (i32.const 1)))
-              (i32.sub (i32.const 0) (local.get 2))))
-            (global.set $heap (i32.add (local.get $at) (local.get 3)))
-            (local.get $at))
+          {MISCHIEF}
           (func (export "{CHECKER}#configure") (param i32 i32) (result i32) (i32.const 16))
           (func (export "{CHECKER}#check") (param $endpoint i32) (result i32)
             ;; what a component is tried with is at port 1

@@ -5,6 +5,23 @@ use wit_parser::Resolve;
 
 const STRATEGY: &str = "proconsul:balancer/strategy@0.1.0";
 
+/// What hostile modules have in common: memory, an allocator, and the functions `$forever` and `$bomb` (takes
+/// memory until there is none).
+pub const MISCHIEF: &str = r#"
+(memory (export "memory") 1)
+(global $heap (mut i32) (i32.const 4096))
+(func $forever (loop $again (br $again)))
+(func $bomb (loop $again
+  (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))))
+(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+  (local $at i32)
+  (local.set $at (i32.and
+    (i32.add (global.get $heap) (i32.sub (local.get 2) (i32.const 1)))
+    (i32.sub (i32.const 0) (local.get 2))))
+  (global.set $heap (i32.add (local.get $at) (local.get 3)))
+  (local.get $at))
+"#;
+
 /// A balancer that always picks its first endpoint, apart from what a test puts into it.
 ///
 /// Each part is instructions at the beginning of an export's body. There are `$picks`, how often
